@@ -1,0 +1,7 @@
+//! Clock, random, encodings, secrets, forms, URIs: knows no OpenID Connect.
+pub mod clock;
+pub mod encode;
+pub mod form;
+pub mod random;
+pub mod secret;
+pub mod uri;

@@ -1,0 +1,7 @@
+//! hallpass: an OpenID Connect provider in one binary.
+
+pub mod base;
+pub mod jose;
+pub mod page;
+pub mod server;
+pub mod settings;

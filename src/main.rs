@@ -1,0 +1,2 @@
+//! The command line's doormat: everything is in the library.
+fn main() {}
