@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod jose;
+pub mod model;
 pub mod page;
 pub mod server;
 pub mod settings;

@@ -1,1 +1,2 @@
 //! Signatures and keys.
+pub mod alg;

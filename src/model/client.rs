@@ -1,0 +1,381 @@
+//! Clients: the applications that log their users in through hallpass.
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+use serde_json::{Map, Value};
+
+use super::codec;
+use super::id::{ClientId, UserId};
+use super::scope::Scope;
+use crate::base::clock::Timestamp;
+use crate::base::secret::Secret;
+use crate::base::uri::LoopbackUri;
+use crate::jose::alg::Algorithm;
+
+/// Whether a client can keep a secret (RFC 6749 section 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ClientType {
+    /// It runs where its users can't look: it has a secret and proves it.
+    #[n(0)]
+    Confidential,
+    /// It runs in the user's hands: no secret, PKCE always.
+    #[n(1)]
+    Public,
+}
+
+impl ClientType {
+    /// The wire name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Confidential => "confidential",
+            Self::Public => "public",
+        }
+    }
+
+    /// From the wire name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Confidential, Self::Public].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// What an authorization response carries: a set of `code`, `id_token` and `token`, or none of them (OAuth 2.0 Multiple
+/// Response Type Encoding Practices).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ResponseType(#[n(0)] u8);
+
+impl ResponseType {
+    /// `none`: only whether the user agreed.
+    pub const NONE: Self = Self(0);
+    /// `code`.
+    pub const CODE: Self = Self(1);
+    /// `id_token`.
+    pub const ID_TOKEN: Self = Self(2);
+    /// `token`.
+    pub const TOKEN: Self = Self(4);
+
+    /// The names in the order of the specification, which is how combinations are written.
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::CODE, "code"), (Self::ID_TOKEN, "id_token"), (Self::TOKEN, "token")];
+
+    /// Parses the parameter; the order of the words doesn't matter (RFC 6749 section 3.1.1).
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "none" {
+            return Some(Self::NONE);
+        }
+        let mut set = Self::NONE;
+        for word in text.split_ascii_whitespace() {
+            let (bit, _) = Self::NAMES.into_iter().find(|(_, name)| *name == word)?;
+            if set.has(bit) {
+                return None;
+            }
+            set = set.with(bit);
+        }
+        (set != Self::NONE).then_some(set)
+    }
+
+    /// Whether all of `part` is in it.
+    pub const fn has(self, part: Self) -> bool {
+        self.0 & part.0 == part.0
+    }
+
+    /// Together with `part`.
+    #[must_use]
+    pub const fn with(self, part: Self) -> Self {
+        Self(self.0 | part.0)
+    }
+}
+
+impl fmt::Display for ResponseType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NONE {
+            return f.write_str("none");
+        }
+        let mut first = true;
+        for (_, name) in Self::NAMES.into_iter().filter(|(bit, _)| self.has(*bit)) {
+            if !first {
+                f.write_str(" ")?;
+            }
+            f.write_str(name)?;
+            first = false;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ResponseType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a client gets tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum GrantType {
+    /// RFC 6749 section 4.1.
+    #[n(0)]
+    AuthorizationCode,
+    /// RFC 6749 section 6.
+    #[n(1)]
+    RefreshToken,
+}
+
+impl GrantType {
+    /// All that this release can do.
+    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+
+    /// The wire name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    /// From the wire name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// An application that logs its users in. Field names are those of RFC 7591 section 2 where it has them.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct Client {
+    /// `client_id`.
+    #[n(0)]
+    pub id: ClientId,
+    /// Drawn at creation. Grants and consents remember it, so that a client that is deleted and made again under its old
+    /// id inherits nothing.
+    #[n(1)]
+    pub generation: u32,
+    /// `client_name`: what people see.
+    #[n(2)]
+    pub name: String,
+    /// Whether it has a secret.
+    #[n(3)]
+    pub kind: ClientType,
+    /// `client_secret`. The store seals it apart from the rest of the row.
+    #[cbor(skip)]
+    pub secret: Option<Secret>,
+    /// `redirect_uris`: compared exactly, but for the port of loopback ones.
+    #[n(4)]
+    pub redirect_uris: Vec<String>,
+    /// `post_logout_redirect_uris`.
+    #[n(5)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// `response_types`.
+    #[n(6)]
+    pub response_types: Vec<ResponseType>,
+    /// `grant_types`.
+    #[n(7)]
+    pub grant_types: Vec<GrantType>,
+    /// `scope`: scopes of the deployment's own that this client may be granted beside the standard ones.
+    #[n(8)]
+    pub scope: Scope,
+    /// `id_token_signed_response_alg`.
+    #[cbor(n(9), with = "codec::algorithm")]
+    pub id_token_algorithm: Algorithm,
+    /// Ask the user before the first response.
+    #[n(10)]
+    pub require_consent: bool,
+    /// Remember what the user answered.
+    #[n(11)]
+    pub reuse_consent: bool,
+    /// Refuse requests without PKCE; public clients always do.
+    #[n(12)]
+    pub require_pkce: bool,
+    /// Give a new refresh token at each use.
+    #[n(13)]
+    pub rotate_refresh_tokens: bool,
+    /// `client_uri`.
+    #[n(14)]
+    pub client_uri: Option<String>,
+    /// `policy_uri`.
+    #[n(15)]
+    pub policy_uri: Option<String>,
+    /// `tos_uri`.
+    #[n(16)]
+    pub tos_uri: Option<String>,
+    /// `logo_uri`.
+    #[n(17)]
+    pub logo_uri: Option<String>,
+    /// `contacts`.
+    #[n(18)]
+    pub contacts: Vec<String>,
+    /// The user who looks after it.
+    #[n(19)]
+    pub owner: Option<UserId>,
+    /// Members of the deployment's own.
+    #[cbor(n(20), with = "codec::json")]
+    pub metadata: Map<String, Value>,
+    /// When it was created.
+    #[n(21)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[n(22)]
+    pub updated_at: Timestamp,
+    /// Counts the changes, for optimistic updates. The store sets it.
+    #[n(23)]
+    pub version: u64,
+}
+
+impl Client {
+    /// A confidential client with the defaults of a new one: code flow, refresh tokens, RS256, consent asked and
+    /// remembered. It has no secret and no redirect URI yet.
+    pub fn new(id: ClientId, name: String, generation: u32, now: Timestamp) -> Self {
+        Self {
+            id,
+            generation,
+            name,
+            kind: ClientType::Confidential,
+            secret: None,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            response_types: vec![ResponseType::CODE],
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            scope: Scope::empty(),
+            id_token_algorithm: Algorithm::RS256,
+            require_consent: true,
+            reuse_consent: true,
+            require_pkce: false,
+            rotate_refresh_tokens: true,
+            client_uri: None,
+            policy_uri: None,
+            tos_uri: None,
+            logo_uri: None,
+            contacts: Vec::new(),
+            owner: None,
+            metadata: Map::new(),
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        }
+    }
+
+    /// Whether it can keep a secret.
+    pub fn is_public(&self) -> bool {
+        self.kind == ClientType::Public
+    }
+
+    /// Whether it may use a grant type.
+    pub fn may_use(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+
+    /// Whether its authorization requests must carry a code challenge (RFC 9700 section 2.1.1 for public clients).
+    pub fn needs_pkce(&self) -> bool {
+        self.require_pkce || self.is_public()
+    }
+
+    /// Whether a redirect URI is registered: the same text, or the same loopback URI on another port.
+    pub fn accepts_redirect(&self, uri: &str) -> bool {
+        accepts(&self.redirect_uris, uri)
+    }
+
+    /// The same for post-logout redirect URIs.
+    pub fn accepts_post_logout_redirect(&self, uri: &str) -> bool {
+        accepts(&self.post_logout_redirect_uris, uri)
+    }
+
+    /// Whether a request may skip the consent page because the client doesn't require consent. Public clients may not
+    /// when they receive a code: anyone can pose as them (RFC 6749 section 10.2).
+    pub fn may_skip_consent(&self, response_type: ResponseType) -> bool {
+        !self.require_consent && !(self.is_public() && response_type.has(ResponseType::CODE))
+    }
+
+    /// Whether a request may skip the consent page because the user agreed before. A public client must then receive its
+    /// answer where nobody else can: with PKCE, at an http(s) address.
+    pub fn may_reuse_consent(&self, redirect_uri: &str, s256: bool) -> bool {
+        let http = redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://");
+        self.reuse_consent && (!self.is_public() || (s256 && http))
+    }
+}
+
+/// RFC 6749 section 3.1.2.3 and RFC 9700 section 2.1: simple string comparison; RFC 8252 section 7.3: any port of a
+/// loopback URI.
+fn accepts(registered: &[String], uri: &str) -> bool {
+    registered.iter().any(|own| own == uri)
+        || LoopbackUri::parse(uri).is_some_and(|asked| {
+            let same = |own: &LoopbackUri<'_>| own.host == asked.host && own.rest == asked.rest;
+            registered.iter().filter_map(|own| LoopbackUri::parse(own)).any(|own| same(&own))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(uris: &[&str]) -> Client {
+        Client {
+            redirect_uris: uris.iter().map(ToString::to_string).collect(),
+            ..Client::new(ClientId::new("c"), "C".into(), 1, Timestamp::EPOCH)
+        }
+    }
+
+    #[test]
+    fn rfc6749_3_1_2_3_redirect_uris_are_compared_as_text() {
+        let client = client(&["https://app.example/cb", "com.example.app:/cb"]);
+        assert!(client.accepts_redirect("https://app.example/cb"));
+        assert!(client.accepts_redirect("com.example.app:/cb"));
+        for other in [
+            "https://app.example/cb/",
+            "https://app.example/cb?x=1",
+            "https://app.example/CB",
+            "https://APP.example/cb",
+            "https://app.example:443/cb",
+            "https://app.example/cb/extra",
+            "http://app.example/cb",
+            "",
+        ] {
+            assert!(!client.accepts_redirect(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn rfc8252_7_3_any_port_of_a_registered_loopback_uri_will_do() {
+        let client = client(&["http://127.0.0.1/cb", "http://localhost:3000/cb?x=1"]);
+        assert!(client.accepts_redirect("http://127.0.0.1:51004/cb"));
+        assert!(client.accepts_redirect("http://localhost/cb?x=1"));
+        for other in [
+            "http://127.0.0.1:51004/other",
+            "http://localhost:51004/cb",
+            "http://[::1]/cb",
+            "https://127.0.0.1/cb",
+            "http://127.0.0.1:80@evil.example/cb",
+            "http://127.0.0.2/cb",
+        ] {
+            assert!(!client.accepts_redirect(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn response_types_are_sets() {
+        for (text, name) in [
+            ("code", "code"),
+            ("token id_token", "id_token token"),
+            ("token  id_token code", "code id_token token"),
+            ("none", "none"),
+        ] {
+            assert_eq!(ResponseType::parse(text).unwrap().to_string(), name);
+        }
+        for bad in ["", " ", "code code", "none code", "Code", "code,token"] {
+            assert_eq!(ResponseType::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn rfc6749_10_2_public_clients_that_receive_a_code_always_ask_unless_the_user_agreed_before_under_pkce() {
+        let mut client = client(&[]);
+        client.require_consent = false;
+        assert!(client.may_skip_consent(ResponseType::CODE));
+        client.kind = ClientType::Public;
+        assert!(!client.may_skip_consent(ResponseType::CODE));
+        assert!(client.may_skip_consent(ResponseType::ID_TOKEN));
+        assert!(client.may_reuse_consent("https://app.example/cb", true));
+        assert!(!client.may_reuse_consent("https://app.example/cb", false));
+        assert!(!client.may_reuse_consent("com.example.app:/cb", true));
+    }
+}

@@ -1,0 +1,60 @@
+//! Sessions: a browser in which a user has logged in.
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use super::id::{SessionId, UserId};
+use super::user::User;
+use crate::base::clock::Timestamp;
+use crate::base::secret::Digest;
+
+/// A browser's login. The browser holds the bearer value, the row its digest.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct Session {
+    /// Row key; its text is the `sid` claim.
+    #[n(0)]
+    pub id: SessionId,
+    /// Of the random part of the bearer value.
+    #[n(1)]
+    pub digest: Digest,
+    /// Who logged in.
+    #[n(2)]
+    pub user: UserId,
+    /// The user's generation at that time.
+    #[n(3)]
+    pub user_generation: u32,
+    /// When they last proved who they are in this browser: `auth_time` of OpenID Connect Core 1.0 section 2.
+    #[n(4)]
+    pub auth_time: Timestamp,
+    /// How they proved it: `amr` (RFC 8176).
+    #[n(5)]
+    pub amr: Vec<String>,
+    /// The last use, to within [`Session::SEEN_STEP`].
+    #[n(6)]
+    pub seen_at: Timestamp,
+    /// The end, whatever happens.
+    #[n(7)]
+    pub ends_at: Timestamp,
+    /// The browser's `User-Agent`, cut to a bounded length, for the user's list of devices.
+    #[n(8)]
+    pub user_agent: String,
+    /// The address of the login.
+    #[n(9)]
+    pub address: String,
+}
+
+impl Session {
+    /// Uses closer together than this aren't worth a write.
+    pub const SEEN_STEP: Duration = Duration::from_secs(300);
+
+    /// Whether the session holds for this user at this time.
+    pub fn is_live(&self, user: &User, idle: Duration, now: Timestamp) -> bool {
+        now < self.ends_at && now < self.seen_at + idle && self.user == user.id && user.stands_by(self.user_generation)
+    }
+
+    /// Whether its last use should be written down again.
+    pub fn is_worth_touching(&self, now: Timestamp) -> bool {
+        now >= self.seen_at + Self::SEEN_STEP
+    }
+}
