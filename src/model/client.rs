@@ -237,7 +237,7 @@ impl Client {
             response_types: vec![ResponseType::CODE],
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scope: Scope::empty(),
-            id_token_algorithm: Algorithm::RS256,
+            id_token_algorithm: Algorithm::Rs256,
             require_consent: true,
             reuse_consent: true,
             require_pkce: false,
