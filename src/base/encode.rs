@@ -19,6 +19,11 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     BASE64URL.encode(bytes)
 }
 
+/// Appends bytes as base64url without padding.
+pub fn push_base64url(bytes: impl AsRef<[u8]>, into: &mut String) {
+    BASE64URL.encode_string(bytes, into);
+}
+
 /// Base64url without padding to bytes; `None` for anything else, padding and stray bits included.
 pub fn parse_base64url(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     BASE64URL.decode(text).ok()
