@@ -7,6 +7,8 @@
 pub mod alg;
 pub mod hash;
 pub mod jwk;
+pub mod jws;
+pub mod jwt;
 pub mod key;
 pub mod mac;
 pub mod sign;
