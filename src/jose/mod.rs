@@ -11,6 +11,7 @@ pub mod jws;
 pub mod jwt;
 pub mod key;
 pub mod mac;
+pub mod seal;
 pub mod sign;
 
 /// Keys made for these tests with OpenSSL, and nothing else.
