@@ -1,0 +1,338 @@
+// The pages in a real browser, as the person at it meets them: with and without scripts, by keyboard, in light and
+// dark, on a narrow screen. Every page that is passed on the way is inspected and leaves its pictures in
+// tests/output/screenshots.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { contrastComplaints, focusables, focused, structureComplaints } from "./inspect.mjs";
+import { testbed } from "./testbed.mjs";
+
+const { issuer, user, clients } = testbed;
+const SCREENSHOTS = join(testbed.output, "screenshots");
+const STATE = "a-state-of-128-characters-".padEnd(124, "x") + "-._~";
+const WIDE = { width: 1024, height: 768 };
+const NARROW = { width: 320, height: 640 };
+const slow = { timeout: 60_000 };
+
+let browser;
+let relyingParty; // { uri, next(): Promise<URLSearchParams> }
+
+/** A relying party that only notes how it was called. */
+async function startRelyingParty() {
+  const arrivals = [];
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, "http://127.0.0.1");
+    if (url.pathname === "/callback") {
+      let body = "";
+      for await (const piece of request) body += piece;
+      arrivals.push({ method: request.method, parameters: request.method === "POST" ? new URLSearchParams(body) : url.searchParams });
+    }
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end('<!doctype html><html lang="en"><title>Relying party</title><link rel="icon" href="data:,"><h1 id="arrived">Hello</h1>');
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  return { origin, uri: `${origin}/callback`, arrivals, close: () => server.close() };
+}
+
+before(async () => {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  relyingParty = await startRelyingParty();
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  relyingParty?.close();
+});
+
+function authorizationUrl(extra = {}) {
+  const url = new URL(`${issuer}/authorize`);
+  const parameters = {
+    client_id: clients.confidential.client_id,
+    redirect_uri: relyingParty.uri,
+    response_type: "code",
+    scope: "openid profile email",
+    state: STATE,
+    ...extra,
+  };
+  for (const [key, value] of Object.entries(parameters)) if (value !== undefined) url.searchParams.set(key, value);
+  return url.href;
+}
+
+/**
+ * A person with a browser of their own. At the end nothing may have been written to the console: neither a violated
+ * content security policy nor a script's error nor something that was not found.
+ */
+async function visit(context, options, steps) {
+  const own = await browser.newContext({ viewport: WIDE, ...options });
+  own.setDefaultTimeout(10_000);
+  const page = await own.newPage();
+  const noise = [];
+  page.on("console", (message) => {
+    // Chromium notes a page's own status of 4xx in the same place.
+    const ownStatus = /^Failed to load resource/.test(message.text()) && message.location().url === page.url();
+    if (["error", "warning"].includes(message.type()) && !ownStatus) noise.push(message.text());
+  });
+  page.on("pageerror", (error) => noise.push(String(error)));
+  try {
+    await steps(page);
+    assert.deepEqual(noise, [], "the console");
+  } catch (error) {
+    await page.screenshot({ path: join(SCREENSHOTS, `failed-${context.name.replace(/\W+/g, "-")}.png`) }).catch(() => {});
+    error.message += `\n    at ${page.url()}`;
+    throw error;
+  } finally {
+    await own.close();
+  }
+}
+
+/** A test in which a person visits the provider. */
+function person(name, steps, options = {}) {
+  test(name, slow, (context) => visit(context, options, steps));
+}
+
+/** Looks at the page in every way that matters and takes its pictures. */
+async function inspect(page, name) {
+  const picture = (kind) => page.screenshot({ path: join(SCREENSHOTS, `${name}-${kind}.png`), fullPage: true });
+  assert.deepEqual(await page.evaluate(structureComplaints), [], `structure of ${name}`);
+
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const complaints = await page.evaluate(contrastComplaints, { text: 4.5, edge: 3 });
+    assert.deepEqual(complaints, [], `contrast of ${name} in ${colorScheme}`);
+    await picture(colorScheme);
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+
+  await page.setViewportSize(NARROW);
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= NARROW.width, `${name} is ${width} pixels wide on a screen of ${NARROW.width}`);
+  await picture(NARROW.width);
+  await page.setViewportSize(WIDE);
+}
+
+/** Tab goes through everything in reading order, and one can always see where it is. */
+async function inspectFocusOrder(page, name) {
+  const expected = await page.evaluate(focusables);
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.mouse.click(1, 1); // the order starts at the top, not behind an autofocus
+  const found = [];
+  for (let press = 0; press < expected.length; press += 1) {
+    await page.keyboard.press("Tab");
+    const now = await page.evaluate(focused);
+    assert.ok(now, `the focus left ${name} after ${found.join(", ")}`);
+    assert.ok(now.showsFocus, `${now.name} on ${name} does not show its focus`);
+    found.push(now.name);
+  }
+  assert.deepEqual(found, expected, `focus order of ${name}`);
+}
+
+async function open(page, extra) {
+  return page.goto(authorizationUrl(extra));
+}
+
+/** Presses a button and waits for the page it leads to. */
+async function press(page, selector) {
+  await Promise.all([page.waitForEvent("load"), page.click(selector)]);
+}
+
+async function signIn(page, password = user.password) {
+  await page.fill("#username", user.username);
+  await page.fill("#password", password);
+  await press(page, "#login-submit");
+}
+
+/** Signs in and allows, wherever the provider still asks. */
+async function arrive(page, extra) {
+  await open(page, extra);
+  if (await page.locator("#login-submit").count()) await signIn(page);
+  if (await page.locator("#consent-allow").count()) await press(page, "#consent-allow");
+  return landed(page);
+}
+
+/** What the relying party was given, at the moment its page stands in the browser. */
+async function landed(page) {
+  await page.waitForSelector("#arrived");
+  const { parameters } = relyingParty.arrivals.at(-1);
+  assert.equal(parameters.get("state"), STATE);
+  return parameters;
+}
+
+person("login page: inspected, in focus order", async (page) => {
+  const response = await open(page);
+  assert.equal(response.status(), 200);
+  assert.match(response.headers()["content-security-policy"] ?? "", /default-src/);
+  assert.equal(await page.locator("#password").getAttribute("type"), "password");
+  assert.equal(await page.locator("#username").getAttribute("autocomplete"), "username");
+  assert.equal(await page.locator("#password").getAttribute("autocomplete"), "current-password");
+  await inspect(page, "login");
+  await inspectFocusOrder(page, "login");
+});
+
+person("a wrong password says so beside the form and keeps the name", async (page) => {
+  await open(page);
+  await signIn(page, "not the password");
+  await page.waitForSelector("[role=alert]");
+  assert.ok((await page.locator("[role=alert]").innerText()).trim());
+  assert.equal(await page.inputValue("#username"), user.username);
+  assert.equal(await page.inputValue("#password"), "");
+  await inspect(page, "login-refused");
+  await signIn(page);
+  assert.equal(await page.locator("#login-submit").count(), 0, "the right password did not help");
+});
+
+person("login, consent, allow: the code arrives", async (page) => {
+  await open(page, { prompt: "consent" });
+  await signIn(page);
+  await page.waitForSelector("#consent-allow");
+  await inspect(page, "consent");
+  await inspectFocusOrder(page, "consent");
+  await press(page, "#consent-allow");
+  assert.ok((await landed(page)).get("code"));
+});
+
+person("deny at the consent page: access_denied", async (page) => {
+  await open(page, { prompt: "consent" });
+  await signIn(page);
+  await press(page, "#consent-deny");
+  const parameters = await landed(page);
+  assert.equal(parameters.get("error"), "access_denied");
+  assert.equal(parameters.get("code"), null);
+});
+
+person("cancel at the login page: access_denied", async (page) => {
+  await open(page);
+  await press(page, "#login-cancel");
+  assert.equal((await landed(page)).get("error"), "access_denied");
+});
+
+person("a remembered consent and a session: no page at all", async (page) => {
+  await arrive(page);
+  const seen = relyingParty.arrivals.length;
+  await open(page);
+  assert.ok((await landed(page)).get("code"));
+  assert.equal(relyingParty.arrivals.length, seen + 1);
+});
+
+const BROKEN = {
+  "error-unknown-client": { client_id: "nobody" },
+  "error-redirect-uri": { redirect_uri: "http://127.0.0.1/elsewhere" },
+  "error-no-redirect-uri": { redirect_uri: undefined },
+};
+for (const [name, extra] of Object.entries(BROKEN)) {
+  person(`${name}: a page with status 400, and no redirect`, async (page) => {
+    const response = await open(page, extra);
+    assert.equal(response.status(), 400);
+    assert.match(response.headers()["content-type"], /^text\/html/);
+    assert.ok(page.url().startsWith(`${issuer}/`));
+    for (const id of ["error-page", "error-code", "error-description"]) {
+      assert.ok((await page.locator(`#${id}`).innerText()).trim(), id);
+    }
+    await inspect(page, name);
+  });
+}
+
+person("prompt=login: asked again in spite of the session", async (page) => {
+  await arrive(page);
+  await open(page, { prompt: "login" });
+  await page.waitForSelector("#login-submit");
+  await signIn(page);
+  assert.ok((await landed(page)).get("code"));
+});
+
+person("prompt=select_account: a page that names the account, and leads on", async (page) => {
+  await arrive(page);
+  await open(page, { prompt: "select_account" });
+  assert.ok(page.url().startsWith(`${issuer}/`), "no page was shown");
+  assert.ok((await page.locator("main").innerText()).includes(user.username));
+  await inspect(page, "select-account");
+  await inspectFocusOrder(page, "select-account");
+});
+
+person("everything without scripts", async (page) => {
+  await open(page, { prompt: "consent" });
+  await signIn(page, "not the password");
+  await page.waitForSelector("[role=alert]");
+  await signIn(page);
+  await press(page, "#consent-allow");
+  assert.ok((await landed(page)).get("code"));
+}, { javaScriptEnabled: false });
+
+person("everything by keyboard", async (page) => {
+  const to = async (id) => {
+    for (let press = 0; press < 30; press += 1) {
+      if ((await page.evaluate(focused))?.name === id) return;
+      await page.keyboard.press("Tab");
+    }
+    assert.fail(`Tab never comes to ${id}`);
+  };
+  await open(page, { prompt: "consent" });
+  await to("username");
+  await page.keyboard.type(user.username);
+  await page.keyboard.press("Tab");
+  assert.equal((await page.evaluate(focused)).name, "password", "what follows the name");
+  await page.keyboard.type(user.password);
+  await page.keyboard.press("Enter"); // the form's default action is to sign in, not to cancel
+  await page.waitForSelector("#consent-allow");
+  await to("consent-allow");
+  await page.keyboard.press("Enter");
+  assert.ok((await landed(page)).get("code"));
+});
+
+for (const javaScriptEnabled of [true, false]) {
+  const how = javaScriptEnabled ? "by itself" : "by its button, without scripts";
+  person(`form_post: the form goes ${how}`, async (page) => {
+    await open(page, { response_mode: "form_post", prompt: "consent" });
+    await signIn(page);
+    await press(page, "#consent-allow");
+    if (!javaScriptEnabled) {
+      await page.waitForSelector("#form-post");
+      await inspect(page, "form-post");
+      await press(page, "#form-post button");
+    }
+    assert.ok((await landed(page)).get("code"));
+    assert.equal(relyingParty.arrivals.at(-1).method, "POST");
+  }, { javaScriptEnabled });
+}
+
+person("a client with a long name, a logo and links fits a narrow screen", async (page) => {
+  await open(page, { client_id: clients.elaborate.client_id, prompt: "consent" });
+  await page.waitForSelector("#client-logo");
+  assert.ok(await page.locator("#client-logo").evaluate((image) => image.complete && image.naturalWidth > 0), "the logo");
+  await inspect(page, "login-elaborate-client");
+  await signIn(page);
+  await page.waitForSelector("#consent-allow");
+  for (const id of ["client-logo", "client-policy", "client-tos"]) assert.ok(await page.isVisible(`#${id}`), id);
+  await inspect(page, "consent-elaborate-client");
+});
+
+person("logout: asks, can be called off, ends the session", async (page) => {
+  await arrive(page);
+  await page.goto(`${issuer}/end-session`);
+  await page.waitForSelector("#logout-confirm");
+  await inspect(page, "logout");
+  await inspectFocusOrder(page, "logout");
+  await press(page, "#logout-cancel");
+  await arrive(page, { prompt: "none" }).then((parameters) => assert.ok(parameters.get("code"), "cancel signed out"));
+  await page.goto(`${issuer}/end-session`);
+  await press(page, "#logout-confirm");
+  await page.waitForSelector("#logout-done");
+  await inspect(page, "logout-done");
+  assert.equal((await arrive(page, { prompt: "none" })).get("error"), "login_required");
+});
