@@ -3,7 +3,7 @@
 // tests/output/screenshots.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -256,13 +256,77 @@ person("prompt=login: asked again in spite of the session", async (page) => {
   assert.ok((await landed(page)).get("code"));
 });
 
-person("prompt=select_account: a page that names the account, and leads on", async (page) => {
+person("prompt=select_account: the account that is signed in, another one, or none", async (page) => {
   await arrive(page);
+  const choose = async (id) => {
+    await open(page, { prompt: "select_account" });
+    await page.waitForSelector("#select-continue");
+    await press(page, id);
+  };
   await open(page, { prompt: "select_account" });
-  assert.ok(page.url().startsWith(`${issuer}/`), "no page was shown");
-  assert.ok((await page.locator("main").innerText()).includes(user.username));
+  assert.ok((await page.locator("#select-continue").innerText()).includes(user.username));
   await inspect(page, "select-account");
   await inspectFocusOrder(page, "select-account");
+  await choose("#select-continue");
+  assert.ok((await landed(page)).get("code"));
+  await choose("#select-cancel");
+  assert.equal((await landed(page)).get("error"), "access_denied");
+  await choose("#select-another");
+  await signIn(page);
+  assert.ok((await landed(page)).get("code"));
+});
+
+person("the consent page offers to go on as somebody else", async (page) => {
+  await open(page, { prompt: "consent" });
+  await signIn(page);
+  await press(page, "#consent-switch");
+  await page.waitForSelector("#login-submit");
+});
+
+person("the password can be looked at, and is sent as one", async (page) => {
+  await open(page);
+  await page.fill("#password", "seen");
+  const button = page.locator("#password-reveal");
+  const offer = await button.getAttribute("aria-label");
+  await button.click();
+  assert.equal(await page.getAttribute("#password", "type"), "text");
+  assert.notEqual(await button.getAttribute("aria-label"), offer);
+  await button.click();
+  assert.equal(await page.getAttribute("#password", "type"), "password");
+  assert.equal(await page.inputValue("#password"), "seen");
+});
+
+const LOCALES = readdirSync(new URL("../../../templates/locale", import.meta.url)).map((file) => file.replace(".toml", ""));
+person(`every language fits a narrow screen: ${LOCALES.join(" ")}`, async (page) => {
+  await page.setViewportSize(NARROW);
+  for (const locale of LOCALES) {
+    await open(page, { ui_locales: locale, prompt: "login consent" });
+    for (const name of ["login", "consent"]) {
+      assert.equal(await page.getAttribute("html", "lang"), locale);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= NARROW.width, `${name} in ${locale} is ${width} pixels wide`);
+      await page.screenshot({ path: join(SCREENSHOTS, `${name}-${locale}.png`), fullPage: true });
+      if (name === "login") await signIn(page);
+    }
+  }
+});
+
+person("the browser's language is spoken where the client asks for none", async (page) => {
+  await open(page);
+  assert.equal(await page.getAttribute("html", "lang"), "fr");
+}, { locale: "fr-CA" });
+
+person("back from the relying party, and the same button again: nothing breaks", async (page) => {
+  const statuses = [];
+  page.on("response", (response) => statuses.push(response.status()));
+  await open(page, { prompt: "consent" });
+  await signIn(page);
+  await press(page, "#consent-allow");
+  await landed(page);
+  await page.goBack();
+  if (await page.locator("#consent-allow").count()) await press(page, "#consent-allow");
+  await page.goBack();
+  assert.deepEqual(statuses.filter((status) => status >= 500), []);
 });
 
 person("everything without scripts", async (page) => {
@@ -304,7 +368,7 @@ for (const javaScriptEnabled of [true, false]) {
     if (!javaScriptEnabled) {
       await page.waitForSelector("#form-post");
       await inspect(page, "form-post");
-      await press(page, "#form-post button");
+      await press(page, "#form-post button, button[form=form-post]");
     }
     assert.ok((await landed(page)).get("code"));
     assert.equal(relyingParty.arrivals.at(-1).method, "POST");
@@ -329,7 +393,8 @@ person("logout: asks, can be called off, ends the session", async (page) => {
   await inspect(page, "logout");
   await inspectFocusOrder(page, "logout");
   await press(page, "#logout-cancel");
-  await arrive(page, { prompt: "none" }).then((parameters) => assert.ok(parameters.get("code"), "cancel signed out"));
+  await inspect(page, "logout-kept");
+  assert.ok((await arrive(page, { prompt: "none" })).get("code"), "to stay signed in did not help");
   await page.goto(`${issuer}/end-session`);
   await press(page, "#logout-confirm");
   await page.waitForSelector("#logout-done");
