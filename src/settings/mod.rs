@@ -1,1 +1,125 @@
-//! Settings.
+//! Settings: one table of keys (`table.rs`) that is the parser, the defaults and the documentation at once.
+//!
+//! A value comes from, each one winning over those before it: the key's default, `hallpass.toml`, the environment
+//! (`HALLPASS_SECTION__KEY`), the command line. [`Settings::load`] reads and checks everything once; afterwards a
+//! setting is a field. To add one, add its line to the table.
+
+mod document;
+mod issuer;
+mod kind;
+mod schema;
+mod source;
+mod store_key;
+mod table;
+#[cfg(test)]
+mod tests;
+mod written;
+
+use std::fmt;
+
+pub use document::{Entry, default_document};
+pub use issuer::Issuer;
+pub use schema::Key;
+pub use source::{ConfigFile, DEFAULT_FILE, Origin, Sources};
+pub use store_key::StoreKey;
+pub use table::{
+    Consent, Discovery, Http, I18n, KEYS, Lifetimes, Log, LogFormat, LogLevel, Pages, Password, Pkce, Refresh,
+    Settings, Signing, Store, Templates, Throttle, Userinfo,
+};
+
+use source::Given;
+
+/// What is wrong with a setting, where, and what would be right: one line, without any secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError(String);
+
+impl SettingsError {
+    fn new(message: String) -> Self {
+        Self(message)
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// The first thing that is wrong: a file that cannot be read or is not TOML, an unknown key, a value that its key
+    /// does not take, or values that contradict each other.
+    pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
+        let settings = Self::read(Given::collect(sources)?)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The issuer, for commands that cannot do without one.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn require_issuer(&self) -> Result<&Issuer, SettingsError> {
+        self.issuer.as_ref().ok_or_else(|| {
+            SettingsError::new(format!(
+                "issuer is not set: put issuer = \"https://id.example.com\" at the top of {DEFAULT_FILE}, or set \
+                 HALLPASS_ISSUER"
+            ))
+        })
+    }
+
+    /// The keys whose values differ between two sets of settings, in the order of [`KEYS`].
+    pub fn changed(old: &Self, new: &Self) -> Vec<&'static Key> {
+        KEYS.iter().zip(old.same(new)).filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+
+    /// The rules between keys.
+    fn check(&self) -> Result<(), SettingsError> {
+        if let Some(issuer) = &self.issuer
+            && !issuer.is_https()
+            && !issuer.is_loopback()
+            && !self.http.insecure
+        {
+            return Err(self.conflict(
+                &["issuer"],
+                "must be https, or http on this machine (localhost, 127.0.0.1, [::1]); http.insecure = true \
+                 takes it anyway",
+            ));
+        }
+        if self.lifetimes.refresh_idle > self.lifetimes.refresh_token {
+            return Err(self.conflict(
+                &["lifetimes.refresh_idle", "lifetimes.refresh_token"],
+                "lifetimes.refresh_idle must not be longer than lifetimes.refresh_token",
+            ));
+        }
+        if self.lifetimes.session_idle > self.lifetimes.session {
+            return Err(self.conflict(
+                &["lifetimes.session_idle", "lifetimes.session"],
+                "lifetimes.session_idle must not be longer than lifetimes.session",
+            ));
+        }
+        if self.password.memory_kib < self.password.lanes.saturating_mul(8) {
+            return Err(self.conflict(
+                &["password.memory_kib", "password.lanes"],
+                "password.memory_kib must be at least 8 for each of password.lanes (RFC 9106 section 3.1)",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says that values contradict each other: at the first key that somebody set, naming all of them.
+    fn conflict(&self, names: &[&str], rule: &str) -> SettingsError {
+        let entries: Vec<Entry> =
+            self.entries().into_iter().filter(|entry| names.contains(&entry.key.name())).collect();
+        let place = entries.iter().map(|entry| &entry.origin).find(|origin| **origin != Origin::Default);
+        let values: Vec<String> = entries
+            .iter()
+            .map(|entry| format!("{} is {}", entry.key.name(), entry.value.as_deref().unwrap_or("not set")))
+            .collect();
+        SettingsError::new(format!("{}: {}: {rule}", place.unwrap_or(&Origin::Default), values.join(" and ")))
+    }
+}

@@ -1,0 +1,304 @@
+//! Where settings come from, and which source wins.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::SettingsError;
+use super::kind::{Kind, Refusal, Surroundings};
+use super::schema::Key;
+use super::table::{KEYS, SECTIONS};
+use super::written::Written;
+
+/// The file that is read when nobody names another one.
+pub const DEFAULT_FILE: &str = "hallpass.toml";
+
+/// The environment variable that names the file.
+const FILE_VARIABLE: &str = "HALLPASS_CONFIG";
+
+/// Everything that settings are read from. The later field wins over the earlier one.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The configuration file.
+    pub file: ConfigFile,
+    /// Environment variables, by name.
+    pub environment: BTreeMap<String, String>,
+    /// Keys and values from the command line; of several for one key the last one counts.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// The configuration file, `hallpass.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ConfigFile {
+    /// No file at all.
+    #[default]
+    None,
+    /// This file, if there is one.
+    IfPresent(PathBuf),
+    /// This file, which somebody named.
+    Required(PathBuf),
+}
+
+impl Sources {
+    /// Those of this process. The file is `config`, else what `HALLPASS_CONFIG` names, else [`DEFAULT_FILE`] if it
+    /// exists. The only place that looks at the process's environment.
+    pub fn of_process(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> Self {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let environment: BTreeMap<String, String> =
+            std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect();
+        let named =
+            config.or_else(|| environment.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
+        let file = named.map_or_else(|| ConfigFile::IfPresent(DEFAULT_FILE.into()), ConfigFile::Required);
+        Self { file, environment, overrides }
+    }
+
+    /// Adds a key and its value, as the command line does.
+    #[must_use]
+    pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.overrides.push((key.into(), value.into()));
+        self
+    }
+}
+
+/// Where a value was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: it is the key's default.
+    #[default]
+    Default,
+    /// In the file, at this line.
+    File(PathBuf, usize),
+    /// In the environment, under this name.
+    Environment(String),
+    /// On the command line.
+    Flag,
+}
+
+/// As an error message and `config show` name it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag => f.write_str("command line"),
+        }
+    }
+}
+
+/// Where each key was given; those that were not are absent.
+pub(super) type Origins = BTreeMap<&'static str, Origin>;
+
+/// Every value that was given, the strongest source of each key, on its way into [`super::Settings`].
+pub(super) struct Given<'a> {
+    values: BTreeMap<&'static str, (Origin, Written)>,
+    origins: Origins,
+    directory: PathBuf,
+    environment: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Given<'a> {
+    /// Reads the file and collects what the sources give.
+    pub(super) fn collect(sources: &'a Sources) -> Result<Self, SettingsError> {
+        let mut given = Self {
+            values: BTreeMap::new(),
+            origins: Origins::new(),
+            directory: PathBuf::new(),
+            environment: &sources.environment,
+        };
+        if let ConfigFile::IfPresent(path) | ConfigFile::Required(path) = &sources.file {
+            let needed = matches!(sources.file, ConfigFile::Required(_));
+            if needed || path.exists() {
+                let text =
+                    read_file(path).map_err(|error| SettingsError::new(format!("{}: {error}", path.display())))?;
+                given.add_file(path, &text)?;
+                given.directory = path.parent().map(Path::to_owned).unwrap_or_default();
+            }
+        }
+        given.add_environment()?;
+        for (name, value) in &sources.overrides {
+            let key = find(name).ok_or_else(|| unknown(&Origin::Flag, name))?;
+            given.values.insert(key.name, (Origin::Flag, Written::Bare(value.clone())));
+        }
+        Ok(given)
+    }
+
+    fn add_file(&mut self, path: &Path, text: &str) -> Result<(), SettingsError> {
+        let at = |offset: usize| {
+            let before = text.bytes().take(offset);
+            Origin::File(path.to_owned(), 1 + before.filter(|byte| *byte == b'\n').count())
+        };
+        let document = DeTable::parse(text).map_err(|error| {
+            let origin = at(error.span().map_or(0, |span| span.start));
+            SettingsError::new(format!("{origin}: not valid TOML: {}", error.message().replace('\n', " ")))
+        })?;
+        for (name, value) in document.get_ref() {
+            let origin = at(name.span().start);
+            let name = name.get_ref();
+            let is_section = SECTIONS.iter().any(|section| section.name == name);
+            match value.get_ref() {
+                DeValue::Table(keys) if is_section => {
+                    for (key, value) in keys {
+                        let full = format!("{name}.{}", key.get_ref());
+                        self.add_from_file(&full, at(key.span().start), value.get_ref())?;
+                    }
+                }
+                _ if is_section => {
+                    let message = format!("{origin}: {name} is a section: write [{name}] and its keys below");
+                    return Err(SettingsError::new(message));
+                }
+                DeValue::Table(keys) if find(name).is_none() => {
+                    // Its first key says more than the name of the section.
+                    let first = keys.keys().min_by_key(|key| key.span().start);
+                    return Err(match first {
+                        Some(key) => unknown(&origin, &format!("{name}.{}", key.get_ref())),
+                        None => unknown_section(&origin, name),
+                    });
+                }
+                // A quoted "http.listen" at the top is not the key of that section.
+                _ if name.contains('.') => return Err(unknown(&origin, name)),
+                value => self.add_from_file(name, origin, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn add_from_file(&mut self, name: &str, origin: Origin, value: &DeValue<'_>) -> Result<(), SettingsError> {
+        let key = find(name).ok_or_else(|| unknown(&origin, name))?;
+        self.values.insert(key.name, (origin, Written::from(value)));
+        Ok(())
+    }
+
+    /// Takes `HALLPASS_SECTION__KEY` and `HALLPASS_ISSUER`. Other names may come from a container platform and mean
+    /// something else; an empty value means that nobody filled it in.
+    fn add_environment(&mut self) -> Result<(), SettingsError> {
+        for (variable, value) in self.environment {
+            let Some(rest) = variable.strip_prefix("HALLPASS_") else { continue };
+            let key = KEYS.iter().find(|key| key.environment_name() == *variable);
+            let origin = Origin::Environment(variable.clone());
+            match key {
+                Some(key) if !value.is_empty() => {
+                    self.values.insert(key.name, (origin, Written::Bare(value.clone())));
+                }
+                None if rest.contains("__") => {
+                    let name = rest.to_lowercase().replace("__", ".");
+                    return Err(unknown(&origin, &name));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one key as its kind.
+    pub(super) fn take<K: Kind>(&mut self, name: &'static str, kind: &K) -> Result<K::Value, SettingsError> {
+        let (origin, written) = self.values.remove(name).unwrap_or_else(|| {
+            let default = find(name).and_then(|key| key.default).and_then(Written::parse);
+            (Origin::Default, default.unwrap_or(Written::Absent))
+        });
+        // What a shell or a container says is relative to where it says it; what the file says, to the file.
+        let directory = match origin {
+            Origin::Default | Origin::File(..) => self.directory.as_path(),
+            Origin::Environment(_) | Origin::Flag => Path::new(""),
+        };
+        let around = Surroundings { directory, environment: self.environment, read_file };
+        let value = kind.parse(&written, &around).map_err(|refusal| {
+            let what = match (K::SECRET, refusal) {
+                (false, Refusal::Wrong) => format!(" is {}", shorten(&written)),
+                (false, Refusal::Because(why)) => format!(" is {} ({why})", shorten(&written)),
+                (true, Refusal::Wrong) => " is not usable".to_owned(),
+                (true, Refusal::Because(why)) => format!(" {why}"),
+            };
+            let form = K::FORM.map(|form| format!(" ({form})")).unwrap_or_default();
+            SettingsError::new(format!("{origin}: {name}{what}: must be {}{form}", kind.right()))
+        })?;
+        if origin != Origin::Default {
+            self.origins.insert(name, origin);
+        }
+        Ok(value)
+    }
+
+    /// Where each key that was taken came from.
+    pub(super) fn into_origins(self) -> Origins {
+        self.origins
+    }
+}
+
+/// Reads a file as text; the only place of this room that opens one.
+fn read_file(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// A name that is no key, with the nearest one that is, in the source's spelling.
+fn unknown(origin: &Origin, name: &str) -> SettingsError {
+    let nearest = KEYS.iter().min_by_key(|key| distance_to(key, name));
+    let (shown, nearest) = match origin {
+        Origin::Environment(_) => (String::new(), nearest.map(Key::environment_name)),
+        _ => (format!(" {name}"), nearest.map(|key| key.name.to_owned())),
+    };
+    SettingsError::new(format!(
+        "{origin}: unknown setting{shown}; the nearest known one is {}",
+        nearest.unwrap_or_default()
+    ))
+}
+
+/// An empty section that has no key we know.
+fn unknown_section(origin: &Origin, name: &str) -> SettingsError {
+    let nearest = SECTIONS.iter().map(|section| section.name).min_by_key(|section| edit_distance(section, name));
+    let nearest = nearest.unwrap_or_default();
+    SettingsError::new(format!("{origin}: unknown section {name}; the nearest known one is {nearest}"))
+}
+
+/// How far `name` is from a key: misspelt as a whole, or the right key in the wrong section.
+fn distance_to(key: &Key, name: &str) -> usize {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    edit_distance(key.name, name).min(edit_distance(key.parts().1, last) + 3)
+}
+
+/// How many letters must be put in, left out or replaced to make one text of the other (Levenshtein).
+fn edit_distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (index, left) in one.chars().enumerate() {
+        let mut before = index + 1;
+        let mut diagonal = index;
+        for (right, cell) in other.chars().zip(row.iter_mut().skip(1)) {
+            let above = *cell;
+            *cell = (diagonal + usize::from(left != right)).min(above + 1).min(before + 1);
+            (diagonal, before) = (above, *cell);
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// As much of a value as fits into one line.
+fn shorten(written: &Written) -> String {
+    let text = written.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distance_counts_letters() {
+        for (one, other, distance) in
+            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("listen", "listn", 1), ("é", "e", 1)]
+        {
+            assert_eq!(edit_distance(one, other), distance, "{one} {other}");
+            assert_eq!(edit_distance(other, one), distance, "{other} {one}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The table of keys: types, defaults, parser and documentation of every setting, written once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::SettingsError;
+use super::issuer::Issuer;
+use super::kind::{
+    Choice, DAY, FilePath, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB, MINUTE, Networks,
+    Optional, Period, SealingKey, Size, Switch, Whole,
+};
+use super::schema::{Key, Section, keys};
+use super::source::{Given, Origins};
+use super::store_key::StoreKey;
+use crate::base::network::Network;
+
+keys! {
+    top {
+        /// The URL that names this provider, in tokens and towards every client. Its path, if it has one, is the prefix
+        /// of all addresses. Required by `hallpass serve`; http only on this machine, or with http.insecure.
+        issuer: Option<Issuer>, Optional(IssuerUrl), like("https://id.example.com"), restart;
+    }
+
+    /// The HTTP server: where it listens, and how much it takes.
+    http: Http {
+        /// Where to listen.
+        listen: Vec<SocketAddr> = "127.0.0.1:8000", Listeners, restart;
+        /// Allow an http issuer that is not this machine. Whoever sees the network sees passwords and tokens.
+        insecure: bool = false, Switch;
+        /// How long a new connection may stay silent.
+        first_byte_timeout: Duration = "10s", Period(1..=HOUR);
+        /// How long the header of a request may take.
+        header_timeout: Duration = "10s", Period(1..=HOUR);
+        /// How long the body of a request may take.
+        body_timeout: Duration = "30s", Period(1..=HOUR);
+        /// How long a connection may wait for its next request.
+        idle_timeout: Duration = "75s", Period(1..=DAY);
+        /// The largest body of a request, in bytes; beyond it the answer is 413.
+        max_body: usize = "256KiB", Size(KIB..=64 * MIB);
+        /// The largest header of a request, in bytes; beyond it the answer is 431.
+        max_header_bytes: usize = "32KiB", Size(8 * KIB..=MIB);
+        /// How many connections may be open; more wait in the system's queue.
+        max_connections: usize = 4096, Whole(1..=1_000_000), restart;
+        /// How many requests may be worked on at the same time; more are answered 503.
+        max_in_flight: usize = 1024, Whole(1..=1_000_000), restart;
+        /// How long requests may still run after the signal to stop.
+        shutdown_timeout: Duration = "10s", Period(0..=HOUR);
+    }
+
+    /// The store: one file that holds everything.
+    store: Store {
+        /// The file.
+        path: PathBuf = "hallpass.redb", FilePath, restart;
+        /// The key that seals private keys and client secrets in the store. When it is not set, it is a file beside
+        /// the store, made on first use.
+        key: Option<StoreKey>, Optional(SealingKey), like({ env = "HALLPASS_KEY" }), restart;
+        /// How much of the file is kept in memory, in bytes.
+        cache_size: usize = "32MiB", Size(MIB..=64 * GIB), restart;
+        /// How many writes may wait for the disk; more are answered 503.
+        queue: usize = 1024, Whole(1..=100_000), restart;
+        /// How often expired rows are looked for.
+        sweep_interval: Duration = "1m", Period(1..=DAY);
+    }
+
+    /// The log, on standard error.
+    log: Log {
+        /// The least important lines that are written.
+        level: LogLevel = "info", Choice(&LogLevel::NAMES), restart;
+        /// How lines look; auto is text on a terminal and json elsewhere.
+        format: LogFormat = "auto", Choice(&LogFormat::NAMES), restart;
+    }
+
+    /// How long things live.
+    lifetimes: Lifetimes {
+        /// An authorization code, from consent to redemption (RFC 6749 section 4.1.2 recommends 10 minutes at most).
+        code: Duration = "10m", Period(1..=HOUR);
+        /// An access token.
+        access_token: Duration = "1h", Period(1..=30 * DAY);
+        /// An ID token.
+        id_token: Duration = "10m", Period(1..=30 * DAY);
+        /// A refresh token that is not used.
+        refresh_idle: Duration = "30d", Period(1..=3650 * DAY);
+        /// A refresh token and all its successors together.
+        refresh_token: Duration = "90d", Period(1..=3650 * DAY);
+        /// A session in which nothing happens.
+        session_idle: Duration = "24h", Period(1..=365 * DAY);
+        /// A session in all; then the user signs in again.
+        session: Duration = "14d", Period(1..=365 * DAY);
+        /// A login or consent page that is open.
+        pending: Duration = "1h", Period(MINUTE..=DAY);
+    }
+
+    /// What users have allowed.
+    consent: Consent {
+        /// For how many days a consent is remembered; 0 asks every time.
+        remember_days: u32 = 90, Whole(0..=3650);
+    }
+
+    /// Refresh tokens (RFC 9700 section 4.14.2).
+    refresh: Refresh {
+        /// For how long a used refresh token is forgiven while its successor is unused: the retry of a client that
+        /// never saw the answer. 0 forgives nothing.
+        grace: Duration = "60s", Period(0..=HOUR);
+    }
+
+    /// Proof key for code exchange (RFC 7636).
+    pkce: Pkce {
+        /// Take the method `plain` besides `S256`.
+        plain: bool = false, Switch;
+    }
+
+    /// The userinfo endpoint.
+    userinfo: Userinfo {
+        /// Take the access token from the query too, where logs and histories keep it (RFC 9700 section 4.3.2: never).
+        query_token: bool = false, Switch;
+    }
+
+    /// The pages that users see.
+    pages: Pages {
+        /// The product's name on every page.
+        title: String = "hallpass", Label;
+    }
+
+    /// The look of the pages.
+    templates: Templates {
+        /// A directory whose files replace the templates of the same name.
+        dir: Option<PathBuf>, Optional(FilePath), like("templates");
+    }
+
+    /// Languages.
+    i18n: I18n {
+        /// The language of pages for browsers that ask for none we have.
+        default_locale: String = "en", LanguageTag;
+    }
+
+    /// Password hashing (Argon2id, RFC 9106). Older hashes are renewed when their user signs in.
+    password: Password {
+        /// Memory for one hash, in KiB; at least 8 for each lane.
+        memory_kib: u32 = 19456, Whole(8..=4_194_304);
+        /// Passes over the memory.
+        iterations: u32 = 2, Whole(1..=1000);
+        /// Lanes of one hash.
+        lanes: u32 = 1, Whole(1..=64);
+        /// How many hashes are computed at the same time; each one holds its memory.
+        max_concurrent: usize = 2, Whole(1..=1024), restart;
+    }
+
+    /// Signing of tokens.
+    signing: Signing {
+        /// How many signatures are computed at the same time. When it is not set, as many as the machine has cores.
+        max_concurrent: Option<usize>, Optional(Whole(1..=1024)), like(4), restart;
+        /// How many signatures may wait; more are answered 503.
+        queue: usize = 1024, Whole(1..=100_000), restart;
+    }
+
+    /// Slowing down whoever guesses passwords and client secrets.
+    throttle: Throttle {
+        /// Count failures, and answer ever later after them.
+        enabled: bool = true, Switch;
+        /// Callers that are never slowed down.
+        exempt: Vec<Network> = [], Networks;
+    }
+
+    /// The discovery document and the keys (OpenID Connect Discovery 1.0, RFC 8414).
+    discovery: Discovery {
+        /// For how long others may keep them; 0 makes them ask every time.
+        cache_control: Duration = "1h", Period(0..=7 * DAY);
+    }
+}
+
+/// The least important lines that the log shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What needs somebody's attention.
+    Error,
+    /// What may need it.
+    Warn,
+    /// What happens: starts, stops, sign-ins.
+    Info,
+    /// Why it happens.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl LogLevel {
+    const NAMES: [(&'static str, Self); 5] = [
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// [`LogFormat::Text`] on a terminal, [`LogFormat::Json`] elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object in each line.
+    Json,
+}
+
+impl LogFormat {
+    const NAMES: [(&'static str, Self); 3] = [("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
+}
