@@ -4,8 +4,18 @@
 //! follows first. How an error gets to whom it concerns (JSON, challenge, redirect, page) is for the rooms above to say,
 //! with one exception: only [`redirect`] can make an answer that goes to a redirect URI, and only to a proven one.
 
+pub mod authorize;
+pub mod claims;
+pub mod claims_request;
 pub mod error;
+pub mod hint;
+pub mod id_token;
+pub mod interaction;
 pub mod issuer;
 pub mod parameter;
+pub mod pkce;
+pub mod prompt;
 pub mod redirect;
 pub mod response;
+pub mod scope;
+pub mod standard_claim;
