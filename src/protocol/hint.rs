@@ -1,9 +1,10 @@
 //! `id_token_hint`: an ID token of ours that comes back to say who is meant.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::error::OAuthError;
 use super::parameter::invalid;
+use crate::jose::jwt::Claims;
 use crate::model::id::ClientId;
 
 /// Why a token is no hint.
@@ -41,7 +42,7 @@ impl From<HintRefusal> for OAuthError {
 ///
 /// # Errors
 /// [`HintRefusal`].
-pub fn decide_subject(claims: &Map<String, Value>, issuer: &str, client: &ClientId) -> Result<String, HintRefusal> {
+pub fn decide_subject(claims: &Claims, issuer: &str, client: &ClientId) -> Result<String, HintRefusal> {
     if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
         return Err(HintRefusal::Issuer);
     }

@@ -5,8 +5,11 @@
 //! with one exception: only [`redirect`] can make an answer that goes to a redirect URI, and only to a proven one.
 
 pub mod authorize;
+pub mod bearer;
 pub mod claims;
 pub mod claims_request;
+pub mod client_auth;
+pub mod discovery;
 pub mod error;
 pub mod hint;
 pub mod id_token;
@@ -19,3 +22,4 @@ pub mod redirect;
 pub mod response;
 pub mod scope;
 pub mod standard_claim;
+pub mod token;
