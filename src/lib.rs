@@ -4,5 +4,6 @@ pub mod base;
 pub mod jose;
 pub mod model;
 pub mod page;
+pub mod protocol;
 pub mod server;
 pub mod settings;

@@ -1,0 +1,117 @@
+//! What an authorization response carries, and in what part of it.
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
+use crate::model::client::ResponseType;
+
+/// The response types of this release, as discovery lists them.
+pub const SUPPORTED_RESPONSE_TYPES: [ResponseType; 1] = [ResponseType::CODE];
+
+/// Where the parameters of an authorization response stand (OAuth 2.0 Multiple Response Type Encoding Practices section
+/// 2.1, OAuth 2.0 Form Post Response Mode section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ResponseMode {
+    /// In the query of the redirect URI.
+    #[n(0)]
+    Query,
+    /// In its fragment.
+    #[n(1)]
+    Fragment,
+    /// In the body of a form that the browser posts to it.
+    #[n(2)]
+    FormPost,
+}
+
+impl ResponseMode {
+    /// All of them, as discovery lists them.
+    pub const ALL: [Self; 3] = [Self::Query, Self::Fragment, Self::FormPost];
+
+    /// The wire name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::FormPost => "form_post",
+        }
+    }
+
+    /// From the wire name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Multiple Response Types section 5: the mode of a response type that comes without one.
+    pub const fn default_for(response_type: ResponseType) -> Self {
+        if carries_token(response_type) { Self::Fragment } else { Self::Query }
+    }
+
+    /// Multiple Response Types sections 3 and 5: what carries a token never stands in a query, where servers and histories
+    /// would keep it.
+    pub fn is_allowed_for(self, response_type: ResponseType) -> bool {
+        self != Self::Query || !carries_token(response_type)
+    }
+
+    /// The mode that a request's errors are sent in, whatever else is wrong with it: the one it asks for, where that can
+    /// be, or else the default of its response type.
+    pub fn of_errors(response_mode: Option<&str>, response_type: Option<&str>) -> Self {
+        let response_type = response_type.and_then(ResponseType::parse).unwrap_or(ResponseType::CODE);
+        response_mode
+            .and_then(Self::parse)
+            .filter(|mode| mode.is_allowed_for(response_type))
+            .unwrap_or_else(|| Self::default_for(response_type))
+    }
+}
+
+impl fmt::Display for ResponseMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+const fn carries_token(response_type: ResponseType) -> bool {
+    response_type.has(ResponseType::ID_TOKEN) || response_type.has(ResponseType::TOKEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiple_response_types_5_tokens_never_stand_in_a_query() {
+        for (response_type, default, query) in [
+            ("code", ResponseMode::Query, true),
+            ("none", ResponseMode::Query, true),
+            ("id_token", ResponseMode::Fragment, false),
+            ("token", ResponseMode::Fragment, false),
+            ("id_token token", ResponseMode::Fragment, false),
+            ("code id_token", ResponseMode::Fragment, false),
+            ("code token", ResponseMode::Fragment, false),
+            ("code id_token token", ResponseMode::Fragment, false),
+        ] {
+            let parsed = ResponseType::parse(response_type).unwrap();
+            assert_eq!(ResponseMode::default_for(parsed), default, "{response_type}");
+            assert_eq!(ResponseMode::Query.is_allowed_for(parsed), query, "{response_type}");
+            assert!(ResponseMode::Fragment.is_allowed_for(parsed) && ResponseMode::FormPost.is_allowed_for(parsed));
+        }
+    }
+
+    #[test]
+    fn multiple_response_types_2_1_errors_go_where_the_response_would() {
+        for (mode, response_type, expected) in [
+            (None, None, ResponseMode::Query),
+            (None, Some("code"), ResponseMode::Query),
+            (None, Some("nonsense"), ResponseMode::Query),
+            (None, Some("id_token token"), ResponseMode::Fragment),
+            (Some("query"), Some("id_token"), ResponseMode::Fragment),
+            (Some("fragment"), Some("code"), ResponseMode::Fragment),
+            (Some("form_post"), None, ResponseMode::FormPost),
+            (Some("query.jwt"), Some("code"), ResponseMode::Query),
+            (Some("FORM_POST"), Some("code"), ResponseMode::Query),
+        ] {
+            assert_eq!(ResponseMode::of_errors(mode, response_type), expected, "{mode:?} {response_type:?}");
+        }
+    }
+}
