@@ -1,5 +1,6 @@
 //! hallpass: an OpenID Connect provider in one binary.
 
+pub mod app;
 pub mod base;
 pub mod jose;
 pub mod model;

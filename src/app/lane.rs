@@ -1,0 +1,252 @@
+//! Bounded lanes for work that keeps a CPU busy: password hashing, signing.
+//!
+//! Such work must neither hold up the threads that serve connections nor pile up without end. A lane runs a few pieces
+//! at a time, lets a bounded number wait in order, and turns the rest away at once.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::base::clock::Timestamp;
+
+/// A lane of `width` slots. `S` is what a slot keeps between two pieces of work, such as a hashing buffer: made when
+/// the slot is first used, dropped by [`Lane::release_idle`]. Clones are the same lane.
+pub struct Lane<S = ()> {
+    name: &'static str,
+    /// How many may run or wait.
+    capacity: usize,
+    /// One permit for each piece of work that runs or waits.
+    places: Arc<Semaphore>,
+    /// One permit for each that runs; waiting is in order of arrival.
+    slots: Arc<Semaphore>,
+    /// What slots keep while nobody uses them, the most recently used last.
+    kept: Arc<Mutex<Vec<Kept<S>>>>,
+}
+
+struct Kept<S> {
+    state: S,
+    /// When [`Lane::release_idle`] first saw it idle; `None` until then.
+    idle_since: Option<Timestamp>,
+}
+
+/// Why a piece of work has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneError {
+    /// All slots and all places to wait are taken: the caller should come back later.
+    Busy,
+    /// The work panicked, or the program is ending.
+    Failed,
+}
+
+impl fmt::Display for LaneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "too much work is waiting",
+            Self::Failed => "the work was broken off",
+        })
+    }
+}
+
+impl std::error::Error for LaneError {}
+
+impl<S: Default + Send + 'static> Lane<S> {
+    /// A lane where `width` (at least one) pieces of work run and `queue` more may wait.
+    pub fn new(name: &'static str, width: usize, queue: usize) -> Self {
+        let width = width.clamp(1, Semaphore::MAX_PERMITS);
+        let capacity = width.saturating_add(queue).min(Semaphore::MAX_PERMITS);
+        Self {
+            name,
+            capacity,
+            places: Arc::new(Semaphore::new(capacity)),
+            slots: Arc::new(Semaphore::new(width)),
+            kept: Arc::default(),
+        }
+    }
+
+    /// Runs `work` on a thread of its own as soon as a slot is free.
+    ///
+    /// Dropping the returned future takes waiting work out of the queue. Work that has begun runs to its end and keeps
+    /// its slot until then, so that callers who give up cannot make more run than the lane is wide.
+    ///
+    /// # Errors
+    /// [`LaneError::Busy`] at once when all places are taken; [`LaneError::Failed`] when `work` panicked.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, LaneError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut S) -> T + Send + 'static,
+    {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| LaneError::Busy)?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| LaneError::Failed)?;
+        let kept = Arc::clone(&self.kept);
+        let task = tokio::task::spawn_blocking(move || {
+            let _until_the_end: [OwnedSemaphorePermit; 2] = [slot, place];
+            let found = locked(&kept).pop();
+            let mut state = found.map_or_else(S::default, |kept| kept.state);
+            let result = work(&mut state);
+            // Not reached after a panic: a state that was left half-changed is not used again.
+            locked(&kept).push(Kept { state, idle_since: None });
+            result
+        });
+        task.await.map_err(|error| {
+            tracing::error!(lane = self.name, %error, "work in a lane was broken off");
+            LaneError::Failed
+        })
+    }
+
+    /// Drops what slots keep once they have been idle for `idle`; the time counts from the first call that finds a
+    /// slot unused since the call before. Meant to be called now and then.
+    pub fn release_idle(&self, now: Timestamp, idle: Duration) {
+        let mut kept = locked(&self.kept);
+        let (stay, go) = mem::take(&mut *kept)
+            .into_iter()
+            .map(|one| Kept { idle_since: one.idle_since.or(Some(now)), state: one.state })
+            .partition(|one| one.idle_since.is_none_or(|since| now.since(since) < idle));
+        *kept = stay;
+        drop(kept);
+        // Large buffers are freed outside the lock.
+        drop::<Vec<_>>(go);
+    }
+
+    /// How many pieces of work run or wait.
+    pub fn load(&self) -> usize {
+        self.capacity.saturating_sub(self.places.available_permits())
+    }
+}
+
+fn locked<S>(kept: &Mutex<Vec<Kept<S>>>) -> std::sync::MutexGuard<'_, Vec<Kept<S>>> {
+    // Nothing that can panic happens under the lock.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S> Clone for Lane<S> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name,
+            capacity: self.capacity,
+            places: Arc::clone(&self.places),
+            slots: Arc::clone(&self.slots),
+            kept: Arc::clone(&self.kept),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Lane<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("name", &self.name).field("free", &self.slots.available_permits()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    /// Work that holds its slot until the gate's other end is dropped.
+    fn gated() -> (mpsc::Sender<()>, impl FnOnce(&mut Vec<u8>) -> usize + Send + 'static) {
+        let (open, gate) = mpsc::channel();
+        (open, move |state: &mut Vec<u8>| {
+            let _ = gate.recv();
+            state.push(1);
+            state.len()
+        })
+    }
+
+    /// Polls a future of a lane once, so that it takes its place.
+    async fn begun<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
+        let mut future = Box::pin(future);
+        std::future::poll_fn(|cx| {
+            assert!(future.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        future
+    }
+
+    #[tokio::test]
+    async fn what_neither_runs_nor_waits_is_turned_away_at_once() {
+        let lane: Lane<Vec<u8>> = Lane::new("test", 1, 1);
+        let (open_first, first) = gated();
+        let first = begun(lane.run(first)).await;
+        let second = begun(lane.run(|_| 2)).await;
+        assert_eq!((lane.run(|_| 3).await, lane.load()), (Err(LaneError::Busy), 2));
+        drop(open_first);
+        assert_eq!((first.await, second.await), (Ok(1), Ok(2)));
+        assert_eq!((lane.run(|_| 3).await, lane.load()), (Ok(3), 0));
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_frees_the_place_but_begun_work_keeps_its_slot() {
+        let lane: Lane<Vec<u8>> = Lane::new("test", 1, 1);
+        let (open_first, first) = gated();
+        let first = begun(lane.run(first)).await;
+        drop(begun(lane.run(|_| 2)).await);
+        assert_eq!(lane.load(), 1, "the place in the queue is free again");
+        drop(first);
+        assert_eq!(lane.load(), 1, "the work goes on");
+        let second = begun(lane.run(|_| 2)).await;
+        assert_eq!(lane.run(|_| 3).await, Err(LaneError::Busy));
+        drop(open_first);
+        assert_eq!(second.await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn no_more_run_at_once_than_the_lane_is_wide() {
+        let lane: Lane = Lane::new("test", 3, 64);
+        let running = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..64)
+            .map(|_| {
+                let (lane, running) = (lane.clone(), Arc::clone(&running));
+                tokio::spawn(async move {
+                    lane.run(move |()| {
+                        let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                        std::thread::yield_now();
+                        running.fetch_sub(1, Ordering::SeqCst);
+                        now
+                    })
+                    .await
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert!(task.await.unwrap().unwrap() <= 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_its_state_is_not_used_again() {
+        let lane: Lane<Vec<u8>> = Lane::new("test", 1, 0);
+        let push = |state: &mut Vec<u8>| {
+            state.push(1);
+            state.len()
+        };
+        assert_eq!(lane.run(push).await, Ok(1));
+        assert_eq!(lane.run(push).await, Ok(2), "the slot keeps its state");
+        let panicked = lane.run(|_| -> usize { panic!("on purpose") }).await;
+        assert_eq!(panicked, Err(LaneError::Failed));
+        assert_eq!(lane.run(push).await, Ok(1), "the lane goes on with a new state");
+    }
+
+    #[tokio::test]
+    async fn idle_slots_are_emptied_after_a_while() {
+        let lane: Lane<Vec<u8>> = Lane::new("test", 1, 0);
+        let push = |state: &mut Vec<u8>| {
+            state.push(1);
+            state.len()
+        };
+        let (at, minute) = (Timestamp::from_secs, Duration::from_secs(60));
+        lane.run(push).await.unwrap();
+        lane.release_idle(at(0), minute);
+        lane.release_idle(at(59), minute);
+        assert_eq!(lane.run(push).await, Ok(2), "used within the minute");
+        lane.release_idle(at(60), minute);
+        lane.release_idle(at(119), minute);
+        assert_eq!(locked(&lane.kept).len(), 1, "idle since 60");
+        lane.release_idle(at(120), minute);
+        assert_eq!(locked(&lane.kept).len(), 0);
+        assert_eq!(lane.run(push).await, Ok(1));
+    }
+}

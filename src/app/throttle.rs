@@ -1,0 +1,482 @@
+//! Throttling of failed logins: guessing passwords gets slow, logging in does not.
+//!
+//! Failures are counted in three ways, each with its own [`Rule`]: for an account from one address (strict: this is
+//! what guessing looks like), for an address over all accounts (one password tried on many), and for an account over
+//! all addresses (mild, so that strangers cannot lock its owner out for long; who has logged in from an address before
+//! is not held up by it there). A count leaks away with time, and a delay that is due refuses an attempt without
+//! counting it, so waiting always helps.
+//!
+//! An attempt is reserved before the password is looked at and counts as a failure until it turns out otherwise:
+//! guesses sent at the same time cannot all pass before the first of them has failed.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::address::{Network, subscriber};
+use crate::base::clock::Timestamp;
+
+/// How failures of one kind slow down the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// As many failures have no consequence.
+    pub free: u32,
+    /// The delay before the attempt that follows; each further failure doubles it.
+    pub first_delay: Duration,
+    /// No delay is longer.
+    pub longest_delay: Duration,
+    /// One failure is forgotten in each such span.
+    pub forgive: Duration,
+}
+
+impl Rule {
+    /// How long after an attempt the next may begin, when `count` failures stand against it.
+    fn delay(&self, count: u32) -> Duration {
+        match count.checked_sub(self.free) {
+            None => Duration::ZERO,
+            Some(beyond) => {
+                let factor = 1_u32.checked_shl(beyond).unwrap_or(u32::MAX);
+                self.first_delay.saturating_mul(factor).min(self.longest_delay)
+            }
+        }
+    }
+
+    /// The count from which on delays do not grow: counting further would only make forgiving take longer.
+    fn highest(&self) -> u32 {
+        (self.free..self.free.saturating_add(32)).find(|count| self.delay(*count) >= self.longest_delay).unwrap_or(32)
+    }
+}
+
+/// The rules of a [`Throttle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// One account from one address. By default 5 free failures, then 1 s doubling up to 15 min, one forgotten every
+    /// 15 min: in the long run four guesses an hour.
+    pub pair: Rule,
+    /// One address (IPv6: one /64), all accounts. By default 20 free failures, then 1 s doubling up to 1 min, one
+    /// forgotten a minute: generous, since many people can share an address.
+    pub address: Rule,
+    /// One account, all addresses. By default 20 free failures, then 1 s doubling up to 10 s, one forgotten a minute.
+    pub account: Rule,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        Self {
+            pair: Rule { free: 5, first_delay: second, longest_delay: 15 * minute, forgive: 15 * minute },
+            address: Rule { free: 20, first_delay: second, longest_delay: minute, forgive: minute },
+            account: Rule { free: 20, first_delay: second, longest_delay: 10 * second, forgive: minute },
+        }
+    }
+}
+
+/// The attempt is refused unseen; after this time it may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAfter(pub Duration);
+
+impl fmt::Display for RetryAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "too many failed attempts; try again in {} s", self.0.as_millis().div_ceil(1000))
+    }
+}
+
+impl std::error::Error for RetryAfter {}
+
+/// The throttle. Clones share their counts; its memory is bounded (about 2 MB, reached only under attack).
+#[derive(Clone)]
+pub struct Throttle(Option<Arc<Shared>>);
+
+struct Shared {
+    rules: Rules,
+    exempt: Vec<Network>,
+    hasher: RandomState,
+    table: Mutex<Table>,
+}
+
+impl Throttle {
+    /// A throttle with these rules, which lets the `exempt` networks alone.
+    pub fn new(rules: Rules, exempt: Vec<Network>) -> Self {
+        Self(Some(Arc::new(Shared { rules, exempt, hasher: RandomState::new(), table: Mutex::default() })))
+    }
+
+    /// One that lets everything pass.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Reserves an attempt to log in to `account` (whether it exists or not; letter case makes no difference) from
+    /// `address`. The returned [`Attempt`] must be told how it went.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] when a delay is due. The refused attempt is not counted.
+    pub fn attempt(&self, account: &str, address: IpAddr, now: Timestamp) -> Result<Attempt, RetryAfter> {
+        let Some(shared) = &self.0 else { return Ok(Attempt(None)) };
+        if shared.exempt.iter().any(|network| network.contains(address)) {
+            return Ok(Attempt(None));
+        }
+        let (account, address) = (account.to_lowercase(), subscriber(address));
+        // Keyed hashes: entries are small, hold no names, and nobody can choose names that collide.
+        let hash = &shared.hasher;
+        let counters = [
+            Counter { key: hash.hash_one((0, &account, address)), rule: shared.rules.pair },
+            Counter { key: hash.hash_one((1, address)), rule: shared.rules.address },
+            Counter { key: hash.hash_one((2, &account)), rule: shared.rules.account },
+        ];
+        let [pair, by_address, by_account] = &counters;
+        let mut table = shared.table();
+        let owner_is_known = table.find(pair, now).is_some_and(|entry| entry.known);
+        let due = [Some(pair), Some(by_address), (!owner_is_known).then_some(by_account)];
+        let wait = due.into_iter().flatten().map(|counter| table.wait(counter, now)).max().unwrap_or_default();
+        if !wait.is_zero() {
+            return Err(RetryAfter(wait));
+        }
+        for counter in &counters {
+            table.entry(counter, now).reserve(now);
+        }
+        drop(table);
+        Ok(Attempt(Some(Reserved { shared: Arc::clone(shared), counters, now })))
+    }
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Throttle" } else { "Throttle::off" })
+    }
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Counts stay usable whatever happened to a thread that held them.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reserved attempt. Dropped without a word it counts as failed: hanging up must not make guessing free.
+#[must_use = "dropping an attempt counts it as failed"]
+pub struct Attempt(Option<Reserved>);
+
+struct Reserved {
+    shared: Arc<Shared>,
+    counters: [Counter; 3],
+    now: Timestamp,
+}
+
+/// How an attempt went.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Succeeded,
+    Failed,
+    Withdrawn,
+}
+
+impl Attempt {
+    /// The password was right. Clears the failures of this account from this address; those of the address stay, or
+    /// an attacker would clear them with an account of their own, and those of the account, which others made.
+    pub fn succeeded(mut self) {
+        self.settle(Outcome::Succeeded);
+    }
+
+    /// The password was wrong.
+    pub fn failed(mut self) {
+        self.settle(Outcome::Failed);
+    }
+
+    /// The password was not looked at after all, through no doing of the caller's (too much to do, a broken disk).
+    pub fn withdraw(mut self) {
+        self.settle(Outcome::Withdrawn);
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let Some(Reserved { shared, counters, now }) = self.0.take() else { return };
+        let mut table = shared.table();
+        for (index, counter) in counters.iter().enumerate() {
+            let entry = table.entry(counter, now);
+            entry.pending = entry.pending.saturating_sub(1);
+            match outcome {
+                Outcome::Failed => entry.fail(counter.rule.highest(), now),
+                Outcome::Succeeded if index == 0 => {
+                    entry.count = 0;
+                    entry.known = true;
+                }
+                Outcome::Succeeded | Outcome::Withdrawn => {}
+            }
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.settle(Outcome::Failed);
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attempt")
+    }
+}
+
+/// Which entry to look at, and by which rule.
+#[derive(Clone, Copy)]
+struct Counter {
+    key: u64,
+    rule: Rule,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    key: u64,
+    /// Failures not forgotten yet, as of `settled`.
+    count: u32,
+    /// Attempts under way.
+    pending: u32,
+    /// When the last attempt began.
+    last: Timestamp,
+    /// Up to when failures have been forgotten.
+    settled: Timestamp,
+    /// Whether an attempt has succeeded.
+    known: bool,
+}
+
+impl Entry {
+    fn forgive(&mut self, rule: &Rule, now: Timestamp) {
+        let spans = now.since(self.settled).as_millis().checked_div(rule.forgive.as_millis()).unwrap_or(u128::MAX);
+        let spans = u32::try_from(spans).unwrap_or(u32::MAX);
+        if spans >= self.count {
+            (self.count, self.settled) = (0, now);
+        } else {
+            self.count -= spans;
+            self.settled = self.settled + rule.forgive.saturating_mul(spans);
+        }
+    }
+
+    fn reserve(&mut self, now: Timestamp) {
+        self.pending = self.pending.saturating_add(1);
+        self.last = now;
+    }
+
+    fn fail(&mut self, highest: u32, now: Timestamp) {
+        self.count = self.count.saturating_add(1).min(highest);
+        self.last = self.last.max(now);
+    }
+
+    /// What stands against the next attempt.
+    fn weight(&self) -> u32 {
+        self.count.saturating_add(self.pending)
+    }
+}
+
+/// Entries in small sets chosen by their key. A full set gives up its lightest entry, and the oldest among these. So a
+/// heavy entry can be pushed out only by seven that are as heavy in the same set; keys are secret hashes, which means
+/// heavy entries in all sets: more failures than the heavy entry would have cost to wait for.
+struct Table {
+    sets: Vec<Vec<Entry>>,
+}
+
+const SETS: usize = 4096;
+const SET_SIZE: usize = 8;
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { sets: vec![Vec::new(); SETS] }
+    }
+}
+
+impl Table {
+    #[allow(clippy::indexing_slicing)] // the index is a remainder of the length, which is never zero
+    fn set(&mut self, key: u64) -> &mut Vec<Entry> {
+        let index = usize::try_from(key % SETS as u64).unwrap_or(0);
+        &mut self.sets[index]
+    }
+
+    fn find(&mut self, counter: &Counter, now: Timestamp) -> Option<&mut Entry> {
+        let entry = self.set(counter.key).iter_mut().find(|entry| entry.key == counter.key)?;
+        entry.forgive(&counter.rule, now);
+        Some(entry)
+    }
+
+    /// How long an attempt has to wait.
+    fn wait(&mut self, counter: &Counter, now: Timestamp) -> Duration {
+        let Some(entry) = self.find(counter, now) else { return Duration::ZERO };
+        (entry.last + counter.rule.delay(entry.weight())).since(now)
+    }
+
+    /// The counter's entry, a new one where there is none.
+    #[allow(clippy::indexing_slicing)] // each index was found in the set or points at what was just pushed
+    fn entry(&mut self, counter: &Counter, now: Timestamp) -> &mut Entry {
+        let set = self.set(counter.key);
+        let new = Entry { key: counter.key, count: 0, pending: 0, last: now, settled: now, known: false };
+        let index = match set.iter().position(|entry| entry.key == counter.key) {
+            Some(index) => index,
+            None if set.len() < SET_SIZE => {
+                set.push(new);
+                set.len() - 1
+            }
+            None => {
+                let lightest = (0..set.len()).min_by_key(|index| (set[*index].weight(), set[*index].last)).unwrap_or(0);
+                set[lightest] = new;
+                lightest
+            }
+        };
+        let entry = &mut set[index];
+        entry.forgive(&counter.rule, now);
+        entry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: &str = "192.0.2.1";
+
+    struct Scene {
+        throttle: Throttle,
+        now: Timestamp,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { throttle: Throttle::new(Rules::default(), Vec::new()), now: Timestamp::from_secs(1_000_000) }
+        }
+
+        fn attempt(&self, account: &str, address: &str) -> Result<Attempt, RetryAfter> {
+            self.throttle.attempt(account, address.parse().unwrap(), self.now)
+        }
+
+        fn fail(&self, account: &str, address: &str) -> Result<(), u64> {
+            self.attempt(account, address).map(Attempt::failed).map_err(|RetryAfter(wait)| wait.as_secs())
+        }
+
+        fn succeed(&self, account: &str, address: &str) -> Result<(), u64> {
+            self.attempt(account, address).map(Attempt::succeeded).map_err(|RetryAfter(wait)| wait.as_secs())
+        }
+
+        fn pass(&mut self, seconds: u64) {
+            self.now = self.now + Duration::from_secs(seconds);
+        }
+    }
+
+    #[test]
+    fn delays_double_after_the_free_failures_and_refused_attempts_do_not_count() {
+        let mut scene = Scene::new();
+        for _ in 0..5 {
+            assert_eq!(scene.fail("ada", HOME), Ok(()));
+        }
+        for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
+            assert_eq!(scene.fail("ada", HOME), Err(wait));
+            assert_eq!(scene.fail("ADA", HOME), Err(wait), "neither the refusal nor letter case makes a difference");
+            scene.pass(wait);
+            assert_eq!(scene.fail("ada", HOME), Ok(()));
+        }
+        for _ in 0..10 {
+            let wait = scene.fail("ada", HOME).unwrap_err();
+            assert!((512..=900).contains(&wait), "no delay is longer than 15 minutes, in which one is forgotten");
+            scene.pass(wait);
+            assert_eq!(scene.fail("ada", HOME), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_right_password_clears_the_failures_of_its_owner_there() {
+        let scene = Scene::new();
+        for _ in 0..4 {
+            scene.fail("ada", HOME).unwrap();
+        }
+        scene.succeed("ada", HOME).unwrap();
+        for _ in 0..5 {
+            scene.fail("ada", HOME).unwrap();
+        }
+        assert_eq!(scene.succeed("ada", HOME), Err(1), "also the right password has to wait");
+    }
+
+    #[test]
+    fn an_account_of_ones_own_does_not_clear_an_address() {
+        let scene = Scene::new();
+        for number in 0..20 {
+            scene.succeed("mallory", HOME).unwrap();
+            scene.fail(&format!("user{number}"), HOME).unwrap();
+        }
+        assert_eq!(scene.fail("ada", HOME), Err(1));
+        assert_eq!(scene.fail("ada", "192.0.2.2"), Ok(()), "another address is not concerned");
+    }
+
+    #[test]
+    fn guesses_at_the_same_time_count_before_they_have_failed() {
+        let scene = Scene::new();
+        let mut attempts: Vec<_> = (0..5).map(|_| scene.attempt("ada", HOME).unwrap()).collect();
+        assert_eq!(scene.attempt("ada", HOME).unwrap_err(), RetryAfter(Duration::from_secs(1)));
+        attempts.pop().unwrap().withdraw();
+        attempts.push(scene.attempt("ada", HOME).unwrap());
+        drop(attempts);
+        assert_eq!(scene.fail("ada", HOME), Err(1), "an attempt that was dropped has failed");
+    }
+
+    #[test]
+    fn strangers_slow_an_account_down_but_not_where_its_owner_is_known() {
+        let scene = Scene::new();
+        scene.succeed("ada", HOME).unwrap();
+        for number in 0..20 {
+            scene.fail("ada", &format!("198.51.100.{number}")).unwrap();
+        }
+        assert_eq!(scene.fail("ada", "198.51.100.200"), Err(1));
+        assert_eq!(scene.succeed("ada", HOME), Ok(()));
+        let mut scene = scene;
+        for number in 0..100 {
+            scene.pass(10);
+            assert_eq!(scene.fail("ada", &format!("203.0.113.{number}")), Ok(()), "never more than ten seconds");
+        }
+        scene.pass(10);
+        assert_eq!(scene.succeed("ada", "192.0.2.77"), Ok(()));
+    }
+
+    #[test]
+    fn failures_are_forgotten_one_by_one() {
+        let mut scene = Scene::new();
+        for _ in 0..5 {
+            scene.fail("ada", HOME).unwrap();
+        }
+        scene.pass(15 * 60);
+        assert_eq!(scene.fail("ada", HOME), Ok(()));
+        assert_eq!(scene.fail("ada", HOME), Err(1), "one was forgotten, one was added");
+        scene.pass(6 * 15 * 60);
+        for _ in 0..5 {
+            assert_eq!(scene.fail("ada", HOME), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address_and_exempt_networks_are_let_alone() {
+        let scene = Scene::new();
+        for number in 0..5 {
+            scene.fail("ada", &format!("2001:db8:0:1::{number}")).unwrap();
+        }
+        assert_eq!(scene.fail("ada", "2001:db8:0:1:ffff::"), Err(1));
+        assert_eq!(scene.fail("ada", "2001:db8:0:2::1"), Ok(()));
+        let throttle = Throttle::new(Rules::default(), vec!["10.0.0.0/8".parse().unwrap()]);
+        for _ in 0..50 {
+            throttle.attempt("ada", "10.1.1.1".parse().unwrap(), scene.now).unwrap().failed();
+            Throttle::off().attempt("ada", HOME.parse().unwrap(), scene.now).unwrap().failed();
+        }
+    }
+
+    #[test]
+    fn a_flood_of_names_neither_grows_memory_nor_pushes_out_a_heavy_entry() {
+        let mut scene = Scene::new();
+        for wait in [0, 0, 0, 0, 0, 1, 2, 4, 8, 16] {
+            scene.pass(wait);
+            scene.fail("ada", HOME).unwrap();
+        }
+        for number in 0..100_000_u32 {
+            let address = format!("10.{}.{}.{}", number >> 16, (number >> 8) & 255, number & 255);
+            scene.fail(&format!("nobody{number}"), &address).unwrap();
+        }
+        assert_eq!(scene.fail("ada", HOME), Err(32));
+        let table = scene.throttle.0.as_ref().unwrap().table();
+        assert!(table.sets.iter().all(|set| set.len() <= SET_SIZE));
+    }
+}
