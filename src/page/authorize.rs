@@ -76,10 +76,7 @@ impl Page for AuthorizePage {
             ("identity_only", Self { scopes: Vec::new(), destination: None, ..page.clone() }),
             ("every_scope", Self { scopes: every.clone(), ..page.clone() }),
             ("long", Self { client: Client::long(), account: Account::long(), scopes: every, ..page.clone() }),
-            (
-                "right_to_left",
-                Self { client: Client::right_to_left(), account: Account::named("נועה"), ..page.clone() },
-            ),
+            ("right_to_left", Self { client: Client::right_to_left(), account: Account::named("נועה"), ..page }),
             (
                 "hostile",
                 Self {

@@ -60,7 +60,7 @@ impl Page for ErrorPage {
                 "hint",
                 Self {
                     hint: Some("The nearest registered URI is https://meadow.example/auth/callback.".to_owned()),
-                    ..request.clone()
+                    ..request
                 },
             ),
             ("expired", page(ErrorKind::Expired, "invalid_request", "The request has expired.")),

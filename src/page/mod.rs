@@ -114,13 +114,13 @@ impl Pages {
             }
             let text =
                 std::str::from_utf8(&file.bytes).map_err(|_| PageError::file(file.describe(name), "not in UTF-8"))?;
-            match name.strip_prefix("locale/").and_then(|name| name.strip_suffix(".toml")) {
-                Some(tag) => {
-                    languages.add(tag, text, file).map_err(|error| PageError::catalogue(file.describe(name), error))?
-                }
-                None => templates.push((name, text, file)),
+            if let Some(tag) = name.strip_prefix("locale/").and_then(|name| name.strip_suffix(".toml")) {
+                languages.add(tag, text, file).map_err(|error| PageError::catalogue(file.describe(name), error))?;
+            } else {
+                templates.push((name, text, file));
             }
         }
+
         let mut pages = Self { environment: Environment::new(), languages, assets, origins: BTreeMap::new() };
         pages.prepare(&Frame { base, ..frame.clone() });
         for (name, text, file) in templates {
