@@ -1,0 +1,31 @@
+//! The page at the issuer's own address.
+
+use serde::Serialize;
+
+use super::Page;
+use super::part::INJECTION;
+
+/// `home.html`: tells whoever opens the issuer's address what lives there.
+#[derive(Clone, Debug, Serialize)]
+pub struct HomePage {
+    /// The issuer identifier.
+    pub issuer: String,
+    /// Address of the discovery document (OpenID Connect Discovery section 4).
+    pub discovery: String,
+}
+
+impl Page for HomePage {
+    const TEMPLATE: &'static str = "home.html";
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let page = |issuer: &str| Self {
+            issuer: issuer.to_owned(),
+            discovery: format!("{issuer}/.well-known/openid-configuration"),
+        };
+        vec![
+            ("plain", page("https://login.meadow.example")),
+            ("long", page("https://identity.procurement.north-west.intranet.example:8443/tenants/meadow/oidc")),
+            ("hostile", page(&format!("https://login.example/{INJECTION}"))),
+        ]
+    }
+}

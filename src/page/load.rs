@@ -1,0 +1,112 @@
+//! The files that pages are made of: those in the program, and those that a deployment puts in their place.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::PageError;
+
+macro_rules! built_in {
+    ($($path:literal),* $(,)?) => {
+        /// Every file of `templates/`, under its path there.
+        pub const BUILT_IN: &[(&str, &str)] = &[$(($path, include_str!(concat!("../../templates/", $path)))),*];
+    };
+}
+
+built_in![
+    "asset/form_post.js",
+    "asset/hallpass.css",
+    "asset/mark.svg",
+    "asset/once.js",
+    "asset/reveal.js",
+    "authorize.html",
+    "end_session_completed.html",
+    "end_session_failed.html",
+    "end_session_prompt.html",
+    "error.html",
+    "form_post.html",
+    "home.html",
+    "layout.html",
+    "locale/de.toml",
+    "locale/en.toml",
+    "locale/es.toml",
+    "locale/fr.toml",
+    "locale/it.toml",
+    "locale/nl.toml",
+    "locale/pl.toml",
+    "locale/pt.toml",
+    "login.html",
+    "part/account.html",
+    "part/client.html",
+    "part/legal.html",
+    "part/once.html",
+    "part/text.html",
+    "select_account.html",
+];
+
+/// A file and where it came from.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) bytes: Bytes,
+    /// The file that a deployment supplied; `None` for one in the program.
+    pub(super) path: Option<PathBuf>,
+    /// What it replaced.
+    pub(super) replaced: Option<&'static str>,
+}
+
+impl File {
+    /// How to name the file `name` in a message.
+    pub(super) fn describe(&self, name: &str) -> String {
+        self.path.as_ref().map_or_else(|| format!("{name} (built in)"), |path| path.display().to_string())
+    }
+}
+
+/// Every file under its path in `templates/`; those in `overrides` win.
+///
+/// # Errors
+/// A directory or file that cannot be read, a page that does not exist.
+pub(super) fn files(overrides: Option<&Path>) -> Result<BTreeMap<String, File>, PageError> {
+    let mut files: BTreeMap<String, File> = BUILT_IN
+        .iter()
+        .map(|&(name, text)| {
+            (name.to_owned(), File { bytes: Bytes::from_static(text.as_bytes()), path: None, replaced: None })
+        })
+        .collect();
+    let Some(directory) = overrides else { return Ok(files) };
+    for (folder, endings) in [("", &["html"][..]), ("part", &["html"]), ("locale", &["toml"]), ("asset", &[])] {
+        for (file_name, path) in list(&directory.join(folder), folder.is_empty())? {
+            let ending = file_name.rsplit_once('.').map(|(_, ending)| ending);
+            if !endings.is_empty() && !ending.is_some_and(|ending| endings.contains(&ending)) {
+                continue; // A README, an editor's backup.
+            }
+            let name = if folder.is_empty() { file_name } else { format!("{folder}/{file_name}") };
+            if folder.is_empty() && !files.contains_key(&name) {
+                return Err(PageError::Unknown { path });
+            }
+            let bytes = std::fs::read(&path).map_err(|error| PageError::Read { path: path.clone(), error })?.into();
+            let replaced = BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|&(_, text)| text);
+            files.insert(name, File { bytes, path: Some(path), replaced });
+        }
+    }
+    Ok(files)
+}
+
+/// The visible files of a directory; an absent one is empty unless it is `required`.
+fn list(directory: &Path, required: bool) -> Result<Vec<(String, PathBuf)>, PageError> {
+    let unread = |error| PageError::Read { path: directory.to_owned(), error };
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !required => return Ok(Vec::new()),
+        entries => entries.map_err(unread)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unread)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'));
+        if let (Some(name), true) = (name, path.is_file()) {
+            files.push((name.to_owned(), path));
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,86 @@
+//! The login page.
+
+use serde::Serialize;
+
+use super::part::{Client, INJECTION};
+use super::{Page, Submits};
+
+/// `login.html`: asks for a username and a password. Posts `pending`, `username`, `password` and `decision` (`login` or
+/// `cancel`) to `{base}/login`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoginPage {
+    /// The sealed authorization request, sent back as it is; empty when nobody asked but the person.
+    pub pending: String,
+    /// The application that asks.
+    pub client: Option<Client>,
+    /// What the username field holds: the `login_hint`, or what was typed before. It stays editable.
+    pub username: String,
+    /// Why the page is shown again.
+    pub problem: Option<LoginProblem>,
+    /// The person is signed in already and has to show again who they are (`prompt=login`, `max_age`).
+    pub again: bool,
+}
+
+/// Why a login did not go through, as far as the person may know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LoginProblem {
+    /// A field was left empty.
+    Missing,
+    /// No such user, another password, a disabled account: one answer for all.
+    Wrong,
+    /// Too many failures for this account or address.
+    Throttled {
+        /// When the next attempt counts.
+        seconds: u64,
+    },
+    /// The form was older than a pending request lives, or came without its cookie.
+    Expired,
+}
+
+impl Page for LoginPage {
+    const TEMPLATE: &'static str = "login.html";
+    const SCRIPTS: bool = true;
+    const SUBMITS: Submits = Submits::Beyond;
+
+    fn image(&self) -> Option<&str> {
+        self.client.as_ref()?.logo.as_deref()
+    }
+
+    fn samples() -> Vec<(&'static str, Self)> {
+        let page = Self {
+            pending: "sealed-request".to_owned(),
+            client: Some(Client::sample()),
+            username: String::new(),
+            problem: None,
+            again: false,
+        };
+        let failed = |username: &str, problem| Self {
+            client: Some(Client::named("Meadow Notes")),
+            username: username.to_owned(),
+            problem: Some(problem),
+            ..page.clone()
+        };
+        vec![
+            ("logo", page.clone()),
+            ("no_client", Self { pending: String::new(), client: None, ..page.clone() }),
+            ("hint", Self { username: "ada@meadow.example".to_owned(), ..page.clone() }),
+            ("again", Self { username: "ada".to_owned(), again: true, ..page.clone() }),
+            ("wrong", failed("ada", LoginProblem::Wrong)),
+            ("missing", failed("", LoginProblem::Missing)),
+            ("throttled", failed("ada", LoginProblem::Throttled { seconds: 30 })),
+            ("expired", failed("ada", LoginProblem::Expired)),
+            ("long", Self { client: Some(Client::long()), ..page.clone() }),
+            ("right_to_left", Self { client: Some(Client::right_to_left()), ..page.clone() }),
+            (
+                "hostile",
+                Self {
+                    pending: INJECTION.to_owned(),
+                    client: Some(Client::hostile()),
+                    username: INJECTION.to_owned(),
+                    ..page
+                },
+            ),
+        ]
+    }
+}

@@ -1,0 +1,258 @@
+//! What programs that drive the pages rely on, what browsers enforce, what people with other abilities need.
+
+use super::*;
+
+#[track_caller]
+fn has_ids<P: Page>(sample: &str, wanted: &[&str]) {
+    let ids = ids(&html::<P>(sample));
+    for id in wanted {
+        assert!(ids.contains(*id), "{}: no element has the id {id}: {ids:?}", P::TEMPLATE);
+    }
+}
+
+/// `name=value` of every field and button that a page sends.
+fn controls(html: &str) -> Vec<String> {
+    tags(html)
+        .iter()
+        .filter(|tag| tag.0 == "input" || tag.0 == "button")
+        .filter_map(|tag| Some(format!("{}={}", attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default())))
+        .collect()
+}
+
+fn actions(html: &str) -> Vec<String> {
+    tags(html).iter().filter(|tag| tag.0 == "form").map(|tag| attribute(tag, "action").unwrap().to_owned()).collect()
+}
+
+#[test]
+fn csp3_no_page_needs_more_than_its_policy() {
+    fn check<P: Page>() {
+        let pages = pages();
+        for (name, sample) in P::samples() {
+            let name = format!("{} {name}", P::TEMPLATE);
+            let policy = sample.policy();
+            for tag in tags(&pages.render(&sample, &english(&pages)).unwrap()) {
+                for (attribute, _) in &tag.1 {
+                    assert!(attribute != "style" && !attribute.starts_with("on"), "{name}: {tag:?}");
+                }
+                match tag.0.as_str() {
+                    "script" => {
+                        assert!(attribute(&tag, "src").unwrap().starts_with("/idp/asset/"), "{name}: {tag:?}");
+                        assert!(policy.contains("; script-src 'self';"), "{name}: {policy}");
+                    }
+                    "form" => assert!(!policy.contains("form-action"), "{name}: {policy}"),
+                    "img" => {
+                        let src = attribute(&tag, "src").unwrap();
+                        let own = src.starts_with("/idp/asset/");
+                        let allowed = own || policy.contains(&format!("img-src 'self' {}", uri_origin(src)));
+                        assert!(allowed, "{name}: {src} under {policy}");
+                    }
+                    "link" => assert!(attribute(&tag, "href").unwrap().starts_with("/idp/asset/"), "{name}: {tag:?}"),
+                    "style" | "base" | "iframe" | "object" => panic!("{name}: {tag:?}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+    fn uri_origin(text: &str) -> String {
+        crate::base::uri::origin(text).unwrap()
+    }
+    check::<LoginPage>();
+    check::<AuthorizePage>();
+    check::<SelectAccountPage>();
+    check::<EndSessionPromptPage>();
+    check::<EndSessionCompletedPage>();
+    check::<EndSessionFailedPage>();
+    check::<FormPostPage>();
+    check::<ErrorPage>();
+    check::<HomePage>();
+}
+
+#[test]
+fn contract_login() {
+    has_ids::<LoginPage>(
+        "logo",
+        &[
+            "login-title",
+            "username",
+            "password",
+            "login-submit",
+            "login-cancel",
+            "client-logo",
+            "client-policy",
+            "client-tos",
+        ],
+    );
+    let page = html::<LoginPage>("hint");
+    assert_eq!(actions(&page), ["/idp/login"]);
+    assert_eq!(
+        controls(&page),
+        ["pending=sealed-request", "username=ada@meadow.example", "password=", "decision=login", "decision=cancel"]
+    );
+    let tags = tags(&page);
+    let field = |id: &str| tags.iter().find(|tag| attribute(tag, "id") == Some(id)).unwrap();
+    assert_eq!(attribute(field("username"), "autocomplete"), Some("username"));
+    assert_eq!(attribute(field("password"), "autocomplete"), Some("current-password"));
+    assert_eq!(attribute(field("password"), "type"), Some("password"));
+    assert!(attribute(field("password"), "autofocus").is_some(), "the hint is there already");
+    assert!(attribute(field("username"), "readonly").is_none(), "the hint can be changed");
+    assert!(attribute(field("login-cancel"), "formnovalidate").is_some(), "nothing to fill in for a refusal");
+    assert_eq!(attribute(field("client-logo"), "referrerpolicy"), Some("no-referrer"));
+    for link in ["client-policy", "client-tos"] {
+        assert_eq!(attribute(field(link), "rel"), Some("noopener noreferrer"));
+    }
+}
+
+#[test]
+fn contract_login_problems_are_announced() {
+    for problem in ["wrong", "missing", "throttled", "expired"] {
+        let page = html::<LoginPage>(problem);
+        assert!(page.contains("id=\"login-problem\" role=\"alert\">"), "{problem}");
+        assert!(page.contains("aria-describedby=\"login-problem\""), "{problem}");
+    }
+    assert!(html::<LoginPage>("throttled").contains("in 30 s."));
+    assert!(!html::<LoginPage>("logo").contains("login-problem"));
+}
+
+#[test]
+fn contract_consent() {
+    has_ids::<AuthorizePage>("logo", &["consent-allow", "consent-deny", "client-logo", "client-policy", "client-tos"]);
+    let page = html::<AuthorizePage>("logo");
+    assert_eq!(actions(&page), ["/idp/consent", "/idp/consent"]);
+    assert_eq!(
+        controls(&page),
+        ["decision=switch", "pending=sealed-request", "decision=allow", "decision=deny", "pending=sealed-request"]
+    );
+    assert!(page.contains("<title>Request for Permission"));
+    assert!(page.contains("Ada Okonkwo") && page.contains("ada@meadow.example"), "who is signed in");
+}
+
+#[test]
+fn contract_consent_shows_every_scope() {
+    let page = html::<AuthorizePage>("every_scope");
+    for shown in [
+        "See your postal address",
+        "See your email address",
+        "Keep access while you are away",
+        "Create, change and delete notes in your notebooks",
+        "See your calendar",
+        "https://api.meadow.example/scopes/reports.read-only.across-all-departments",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert!(html::<AuthorizePage>("identity_only").contains("and nothing else"));
+}
+
+#[test]
+fn contract_consent_scope_titles_of_the_settings_win() {
+    let pages = pages();
+    let mut page = sample::<AuthorizePage>("logo");
+    page.scopes = vec![Scope { title: Some("Profil bei uns".to_owned()), ..Scope::named("profile") }];
+    let html = pages.render(&page, &pages.locale(Some("de"), None)).unwrap();
+    assert!(html.contains("Profil bei uns") && !html.contains("Ihr Profil sehen"));
+}
+
+#[test]
+fn contract_select_account() {
+    let page = html::<SelectAccountPage>("logo");
+    assert_eq!(actions(&page), ["/idp/select-account"]);
+    assert_eq!(controls(&page), ["pending=sealed-request", "decision=continue", "decision=another", "decision=cancel"]);
+}
+
+#[test]
+fn contract_logout() {
+    has_ids::<EndSessionPromptPage>("client", &["logout-confirm", "logout-cancel"]);
+    has_ids::<EndSessionCompletedPage>("no_client", &["logout-done"]);
+    let page = html::<EndSessionPromptPage>("client");
+    assert_eq!(actions(&page), ["/idp/logout"]);
+    assert_eq!(controls(&page), ["csrf=csrf-token", "pending=sealed-request", "decision=logout", "decision=cancel"]);
+    let page = html::<EndSessionPromptPage>("no_client");
+    assert_eq!(controls(&page), ["csrf=csrf-token", "decision=logout", "decision=cancel"]);
+    assert!(!ids(&html::<EndSessionFailedPage>("client")).contains("logout-done"), "nobody was signed out");
+    assert!(html::<EndSessionCompletedPage>("client").contains("href=\"https://meadow.example/\""));
+}
+
+#[test]
+fn contract_error() {
+    has_ids::<ErrorPage>("hint", &["error-page", "error-code", "error-description"]);
+    let page = html::<ErrorPage>("hint");
+    assert!(page.contains("<code id=\"error-code\">invalid_request</code>"));
+    assert!(page.contains("nearest registered URI is https://meadow.example/auth/callback"));
+    assert!(page.contains("01k9zv3m7q"));
+    assert!(!html::<ErrorPage>("request").contains("error-hint"));
+}
+
+#[test]
+fn form_post_2_hidden_fields_then_a_script_and_a_button_without_one() {
+    let page = html::<FormPostPage>("code");
+    assert_eq!(actions(&page), ["https://meadow.example/callback?tenant=1&amp;mode=post"]);
+    let (form, after) = page.split_once("<form id=\"form-post\"").unwrap().1.split_once("</form>").unwrap();
+    assert_eq!(form.matches("<input type=\"hidden\"").count(), 2);
+    assert_eq!(form.matches('<').count(), 2, "hidden fields only");
+    assert!(form.contains("value=\"a b&amp;c=&quot;d&quot;\r\n&lt;é&gt;\""), "{form}");
+    let (noscript, script) = after.split_once("</noscript>").unwrap();
+    assert!(noscript.contains("type=\"submit\" form=\"form-post\""));
+    assert!(script.contains("<script src=\"/idp/asset/form_post.js?v="));
+}
+
+#[test]
+fn wcag_every_field_has_a_label_and_every_image_an_alternative() {
+    let pages = pages();
+    for (name, html) in pages.samples(&english(&pages)).unwrap() {
+        let tags = tags(&html);
+        for tag in &tags {
+            let visible = tag.0 == "input" && attribute(tag, "type") != Some("hidden");
+            if visible {
+                let id = attribute(tag, "id").unwrap();
+                assert!(tags.iter().any(|tag| attribute(tag, "for") == Some(id)), "{name}: {tag:?}");
+            }
+            assert!(tag.0 != "img" || attribute(tag, "alt").is_some(), "{name}: {tag:?}");
+        }
+    }
+}
+
+#[test]
+fn wcag_contrast_is_enough_in_both_schemes() {
+    fn colours(block: &str) -> impl Fn(&str) -> [f64; 3] {
+        move |name: &str| {
+            let value = block.split(&format!("--{name}: #")).nth(1).expect(name);
+            let hex = u32::from_str_radix(value.get(..6).unwrap(), 16).unwrap();
+            [hex >> 16, hex >> 8 & 255, hex & 255].map(|channel| {
+                let channel = f64::from(channel) / 255.0;
+                if channel <= 0.04045 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
+            })
+        }
+    }
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let [a, b] = [a, b].map(|[r, g, b]| 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05);
+        a.max(b) / a.min(b)
+    }
+    let css = BUILT_IN.iter().find(|(name, _)| *name == "asset/hallpass.css").unwrap().1;
+    let light = css.split(":root {").nth(1).unwrap().split('}').next().unwrap();
+    let dark = css.split(":root {").nth(2).unwrap().split('}').next().unwrap();
+    for (scheme, block) in [("light", light.to_owned()), ("dark", format!("{dark}{light}"))] {
+        let colour = colours(&block);
+        for (front, back, least) in [
+            ("text", "sheet", 7.0),
+            ("text", "tint", 7.0),
+            ("text", "field", 7.0),
+            ("quiet", "sheet", 4.5),
+            ("quiet", "tint", 4.5),
+            ("quiet", "stub", 4.5),
+            ("accent", "sheet", 4.5),
+            ("accent", "tint", 4.5),
+            ("accent", "field", 4.5),
+            ("on-accent", "accent", 4.5),
+            ("on-accent", "accent-strong", 4.5),
+            ("strip-text", "strip", 7.0),
+            ("problem", "problem-tint", 4.5),
+            ("on-notice", "notice", 4.5),
+            ("edge", "sheet", 3.0),
+            ("edge", "field", 3.0),
+            ("focus", "sheet", 3.0),
+            ("focus", "stub", 3.0),
+        ] {
+            let ratio = contrast(colour(front), colour(back));
+            assert!(ratio >= least, "{scheme}: {front} on {back} has {ratio:.2}, needs {least}");
+        }
+    }
+}
