@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::issuer::Issuer;
 use super::store_key::StoreKey;
 use super::written::{Written, quote};
 use crate::base::network::Network;
 use crate::base::secret::Secret;
+use crate::protocol::issuer::Issuer;
 
 /// A minute, an hour and a day in seconds, for the ranges of [`Period`].
 pub(super) const MINUTE: u64 = 60;
@@ -368,7 +368,7 @@ impl Kind for IssuerUrl {
     }
 
     fn parse(&self, written: &Written, _: &Surroundings<'_>) -> Result<Issuer, Refusal> {
-        Issuer::parse(written.text().ok_or(Refusal::Wrong)?).map_err(Refusal::Because)
+        Issuer::parse(written.text().ok_or(Refusal::Wrong)?).map_err(|error| Refusal::Because(error.to_string()))
     }
 
     fn render(&self, value: &Issuer) -> Option<String> {

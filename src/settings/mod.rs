@@ -5,7 +5,6 @@
 //! setting is a field. To add one, add its line to the table.
 
 mod document;
-mod issuer;
 mod kind;
 mod schema;
 mod source;
@@ -18,7 +17,7 @@ mod written;
 use std::fmt;
 
 pub use document::{Entry, default_document};
-pub use issuer::Issuer;
+
 pub use schema::Key;
 pub use source::{ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
@@ -27,6 +26,7 @@ pub use table::{
     Settings, Signing, Store, Templates, Throttle, Userinfo,
 };
 
+use crate::protocol::issuer::Issuer;
 use source::Given;
 
 /// What is wrong with a setting, where, and what would be right: one line, without any secret.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::SettingsError;
-use super::issuer::Issuer;
 use super::kind::{
     Choice, DAY, FilePath, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB, MINUTE, Networks,
     Optional, Period, SealingKey, Size, Switch, Whole,
@@ -14,6 +13,7 @@ use super::schema::{Key, Section, keys};
 use super::source::{Given, Origins};
 use super::store_key::StoreKey;
 use crate::base::network::Network;
+use crate::protocol::issuer::Issuer;
 
 keys! {
     top {
