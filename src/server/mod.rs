@@ -1,1 +1,101 @@
-//! Listening.
+//! Listening: connections in, requests to a [`Handler`], replies out; all of it bounded in number, size and time.
+//!
+//! What a client can make us hold at most: [`Options::connections`] sockets with buffers of [`Options::head_size`]
+//! each, [`Options::requests`] requests with bodies of [`Limits::body_size`] each. What it can make us wait for at most
+//! is given by the deadlines.
+
+mod answer;
+mod connection;
+mod listen;
+pub mod logging;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+pub use listen::serve;
+
+use crate::app::address::Network;
+use crate::app::reply::Reply;
+use crate::app::request::{Limits, Request};
+use crate::base::clock::Clock;
+
+/// Who answers the requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. A panic becomes a 500 and ends nothing else. The future is dropped when the client goes
+    /// away before it is done.
+    fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// The answer while [`Options::requests`] others are being answered; must be cheap. The server adds nothing to it,
+    /// so it should say when to come back.
+    fn overloaded(&self, request: &Request) -> Reply {
+        let _ = request;
+        Reply::text("Too many requests are being answered. Please try again.\n")
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .retry_after(Duration::from_secs(1))
+    }
+}
+
+impl<F, A> Handler for F
+where
+    F: Fn(Request) -> A + Send + Sync + 'static,
+    A: Future<Output = Reply> + Send,
+{
+    fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send {
+        self(request)
+    }
+}
+
+/// How the server listens. [`Options::default`] suits a small deployment.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The path below which everything lives: empty, or `/` and names without a final slash. Default: empty.
+    pub mount: String,
+    /// Limits of request bodies.
+    pub limits: Limits,
+    /// Bytes of a request line and its headers, at least 8192; more gets 431. Default: 32 KiB. There may be 100
+    /// header lines in HTTP/1.
+    pub head_size: usize,
+    /// Connections at a time; further ones wait in the system's backlog. Default: 1024.
+    pub connections: usize,
+    /// Requests being answered at a time; further ones get 503. Default: 512.
+    pub requests: usize,
+    /// Requests at a time on one HTTP/2 connection. Default: 64.
+    pub streams: u32,
+    /// How long a new connection may be silent. Default: 10 s.
+    pub first_byte_deadline: Duration,
+    /// How long the head of a request may take from its first byte. Default: 10 s.
+    pub head_deadline: Duration,
+    /// How long a connection may be unused between requests, or take nothing of an answer. Default: 60 s.
+    pub idle_deadline: Duration,
+    /// How long requests under way may still take after the stop. Default: 10 s.
+    pub stop_deadline: Duration,
+    /// Proxies that are believed about whom they speak for, by `X-Forwarded-For`. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// The `max-age` of `Strict-Transport-Security` (RFC 6797), for issuers on https. Default: none.
+    pub strict_transport: Option<Duration>,
+    /// Where [`Request::now`] comes from.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mount: String::new(),
+            limits: Limits::default(),
+            head_size: 32 * 1024,
+            connections: 1024,
+            requests: 512,
+            streams: 64,
+            first_byte_deadline: Duration::from_secs(10),
+            head_deadline: Duration::from_secs(10),
+            idle_deadline: Duration::from_secs(60),
+            stop_deadline: Duration::from_secs(10),
+            trusted_proxies: Vec::new(),
+            strict_transport: None,
+            clock: Clock::System,
+        }
+    }
+}

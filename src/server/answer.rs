@@ -1,0 +1,167 @@
+//! From a request to its answer: admission, the handler, the headers every answer has, the access line.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use super::{Handler, Options};
+use crate::app::address::client_address;
+use crate::app::reply::Reply;
+use crate::app::request::{Arrival, Request, RequestId};
+use crate::base::random::Random;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers requests of all connections.
+pub(super) struct Answerer<H> {
+    handler: H,
+    options: Options,
+    strict_transport: Option<HeaderValue>,
+    /// A permit for each request that is being answered.
+    under_way: Semaphore,
+}
+
+impl<H: Handler> Answerer<H> {
+    pub(super) fn new(handler: H, options: Options) -> Self {
+        Self {
+            handler,
+            strict_transport: options
+                .strict_transport
+                .and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()),
+            under_way: Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)),
+            options,
+        }
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Answers one request from this peer.
+    pub(super) async fn answer(
+        &self,
+        peer: IpAddr,
+        request: hyper::Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let began = Instant::now();
+        let arrival = Arrival {
+            // Never the client's own: what it chose could stand in for somebody else's lines in the log.
+            id: RequestId::new(&Random::System),
+            now: self.options.clock.now(),
+            client_address: client_address(peer, request.headers(), &self.options.trusted_proxies),
+            mount: &self.options.mount,
+            limits: self.options.limits,
+        };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let reply = if names_its_host(request.version(), request.headers()) {
+            self.admit(Request::arrived(request, &arrival)).await
+        } else {
+            Reply::text("A request must have one Host header.\n").status(StatusCode::BAD_REQUEST)
+        };
+        log_access(&method, &uri, &reply, &arrival, began);
+        Ok(self.finish(reply, &method, arrival.id))
+    }
+
+    async fn admit(&self, request: Request) -> Reply {
+        let Ok(_until_answered) = self.under_way.try_acquire() else { return self.handler.overloaded(&request) };
+        let id = request.id();
+        // Whatever is logged on the way carries the request's id.
+        let span = tracing::error_span!("request", %id);
+        match without_panic(self.handler.handle(request)).instrument(span).await {
+            Some(reply) => reply,
+            None => {
+                tracing::error!(request = %id, "the handler panicked");
+                Reply::text(format!("Something went wrong here. The log knows more under {id}.\n"))
+                    .status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    fn finish(&self, reply: Reply, method: &Method, id: RequestId) -> Response<Full<Bytes>> {
+        let length = reply.body().len();
+        let mut response = reply.into_response();
+        if method == Method::HEAD {
+            // RFC 9110 section 9.3.2: the headers that GET would get, without the content.
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            *response.body_mut() = Full::default();
+        }
+        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
+        if let Some(value) = &self.strict_transport {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, value.clone());
+        }
+        response
+    }
+}
+
+/// RFC 9112 section 3.2: an HTTP/1.1 request without a `Host` header, or with several, gets 400.
+fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
+    version != Version::HTTP_11 || headers.get_all(HOST).into_iter().take(2).count() == 1
+}
+
+/// Runs a future; `None` when it panics.
+async fn without_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        // The future is not polled again after a panic, so nothing sees what it left half-done.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// One line for each answer. Queries, bodies and header values may hold secrets and never get here.
+fn log_access(method: &Method, uri: &Uri, reply: &Reply, arrival: &Arrival<'_>, began: Instant) {
+    tracing::info!(
+        target: "hallpass::access",
+        request = %arrival.id,
+        method = method.as_str(),
+        path = %loggable(uri.path()),
+        status = reply.status_code().as_u16(),
+        bytes = reply.body().len(),
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        peer = %arrival.client_address,
+    );
+}
+
+/// A path as it may stand in a log line: no longer than 256 bytes, nothing that a terminal would act on.
+fn loggable(path: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 256;
+    if path.len() <= LONGEST && path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return path.into();
+    }
+    path.chars().take(LONGEST).map(|c| if c.is_ascii_graphic() { c } else { '?' }).chain("…".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_the_log_is_short_and_harmless() {
+        assert_eq!(loggable("/token"), "/token");
+        assert_eq!(loggable("/é\u{9b}31m"), "/??31m…");
+        assert_eq!(loggable(&"/".repeat(300)).chars().count(), 257);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_none() {
+        assert_eq!(without_panic(async { 1 }).await, Some(1));
+        assert_eq!(without_panic(async { panic!("on purpose") }).await, None::<()>);
+    }
+}
