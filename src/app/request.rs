@@ -360,6 +360,11 @@ impl Request {
         Ok(found.map(|(_, credentials)| credentials))
     }
 
+    /// Lets the body be this large, in bytes, whatever the server's limit: for routes that take files.
+    pub fn allow_body_size(&mut self, bytes: usize) {
+        self.limits.body_size = bytes;
+    }
+
     /// The query's parameters.
     ///
     /// # Errors
@@ -469,7 +474,7 @@ mod tests {
         Request::in_process(Method::GET, target, Timestamp::from_secs(1)).unwrap()
     }
 
-    fn with(name: HeaderName, values: &[&str]) -> Request {
+    fn with(name: &HeaderName, values: &[&str]) -> Request {
         values.iter().fold(get("/"), |request, value| {
             request.with_header(name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         })
@@ -507,14 +512,14 @@ mod tests {
 
     #[test]
     fn rfc6265_4_2_cookies_are_found_among_garbage() {
-        let request = with(COOKIE, &["; ;=;a; sid-1=x;  sid=one=1 ;sid=two", "other=\"q\""]);
+        let request = with(&COOKIE, &["; ;=;a; sid-1=x;  sid=one=1 ;sid=two", "other=\"q\""]);
         assert_eq!(request.cookie("sid"), Some("one=1"));
         assert_eq!(request.cookie("sid-1"), Some("x"));
         assert_eq!(request.cookie("other"), Some("\"q\""));
         assert_eq!(request.cookie("a"), None);
         assert_eq!(request.cookie("si"), None);
         let many = "x=1;".repeat(MAX_COOKIES) + "sid=1";
-        assert_eq!(with(COOKIE, &[&many]).cookie("sid"), None);
+        assert_eq!(with(&COOKIE, &[&many]).cookie("sid"), None);
     }
 
     #[test]
@@ -532,17 +537,17 @@ mod tests {
             (&["Bearer a", "Bearer a"], Err(RequestError::RepeatedHeader("Authorization"))),
         ];
         for (lines, expected) in cases {
-            assert_eq!(with(AUTHORIZATION, lines).bearer(), expected, "{lines:?}");
+            assert_eq!(with(&AUTHORIZATION, lines).bearer(), expected, "{lines:?}");
         }
-        assert_eq!(with(AUTHORIZATION, &["basic dTpw"]).basic(), Ok(Some("dTpw")));
-        assert_eq!(with(AUTHORIZATION, &["Basic ÿ"]).basic(), malformed);
+        assert_eq!(with(&AUTHORIZATION, &["basic dTpw"]).basic(), Ok(Some("dTpw")));
+        assert_eq!(with(&AUTHORIZATION, &["Basic ÿ"]).basic(), malformed);
     }
 
     #[test]
     fn rfc6454_7_an_ambiguous_origin_is_nobodys() {
-        assert_eq!(with(ORIGIN, &[]).origin(), None);
-        assert_eq!(with(ORIGIN, &["https://a"]).origin(), Some("https://a"));
-        assert_eq!(with(ORIGIN, &["https://a", "https://b"]).origin(), Some("null"));
+        assert_eq!(with(&ORIGIN, &[]).origin(), None);
+        assert_eq!(with(&ORIGIN, &["https://a"]).origin(), Some("https://a"));
+        assert_eq!(with(&ORIGIN, &["https://a", "https://b"]).origin(), Some("null"));
     }
 
     #[tokio::test]

@@ -86,7 +86,7 @@ impl fmt::Display for RetryAfter {
 
 impl std::error::Error for RetryAfter {}
 
-/// The throttle. Clones share their counts; its memory is bounded (about 2 MB, reached only under attack).
+/// The throttle. Clones share their counts; its memory is bounded (about 1.5 MB, reached only under attack).
 #[derive(Clone)]
 pub struct Throttle(Option<Arc<Shared>>);
 

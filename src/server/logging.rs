@@ -67,5 +67,5 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let message = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(target: "hallpass", place, message = message.unwrap_or("no message"), "panic");
+    tracing::error!(target: "hallpass", place, why = message.unwrap_or("unknown"), "panic");
 }
