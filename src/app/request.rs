@@ -28,13 +28,13 @@ const MAX_COOKIES: usize = 200;
 pub struct Limits {
     /// Bytes of a body; 64 KiB by default. More gets 413.
     pub body_size: usize,
-    /// How long a body may take to arrive, counted from when it is asked for; 10 s by default. Longer gets 408.
+    /// How long a body may take to arrive, counted from when it is asked for; 30 s by default. Longer gets 408.
     pub body_deadline: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_size: 64 * 1024, body_deadline: Duration::from_secs(10) }
+        Self { body_size: 64 * 1024, body_deadline: Duration::from_secs(30) }
     }
 }
 

@@ -16,8 +16,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::address::{Network, subscriber};
+use super::address::subscriber;
 use crate::base::clock::Timestamp;
+use crate::base::network::Network;
 
 /// How failures of one kind slow down the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

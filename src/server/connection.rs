@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_deadline_follows_the_signs_of_life() {
-        let options = Options::default();
+        let options = Options { idle_deadline: Duration::from_secs(60), ..Options::default() };
         let pulse = Pulse::new();
         assert_eq!(deadline(&pulse, &options), Some(10_000), "silent so far");
         pulse.read(4_000);
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn bytes_of_a_shared_connection_need_not_be_a_head() {
-        let options = Options::default();
+        let options = Options { idle_deadline: Duration::from_secs(60), ..Options::default() };
         let pulse = Pulse::new();
         pulse.request_began(Version::HTTP_2);
         pulse.request_ended(0);

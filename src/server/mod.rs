@@ -17,10 +17,10 @@ use hyper::StatusCode;
 
 pub use listen::serve;
 
-use crate::app::address::Network;
 use crate::app::reply::Reply;
 use crate::app::request::{Limits, Request};
 use crate::base::clock::Clock;
+use crate::base::network::Network;
 
 /// Who answers the requests.
 pub trait Handler: Send + Sync + 'static {
@@ -58,9 +58,9 @@ pub struct Options {
     /// Bytes of a request line and its headers, at least 8192; more gets 431. Default: 32 KiB. There may be 100
     /// header lines in HTTP/1.
     pub head_size: usize,
-    /// Connections at a time; further ones wait in the system's backlog. Default: 1024.
+    /// Connections at a time; further ones wait in the system's backlog. Default: 4096.
     pub connections: usize,
-    /// Requests being answered at a time; further ones get 503. Default: 512.
+    /// Requests being answered at a time; further ones get 503. Default: 1024.
     pub requests: usize,
     /// Requests at a time on one HTTP/2 connection. Default: 64.
     pub streams: u32,
@@ -68,7 +68,7 @@ pub struct Options {
     pub first_byte_deadline: Duration,
     /// How long the head of a request may take from its first byte. Default: 10 s.
     pub head_deadline: Duration,
-    /// How long a connection may be unused between requests, or take nothing of an answer. Default: 60 s.
+    /// How long a connection may be unused between requests, or take nothing of an answer. Default: 75 s.
     pub idle_deadline: Duration,
     /// How long requests under way may still take after the stop. Default: 10 s.
     pub stop_deadline: Duration,
@@ -86,12 +86,12 @@ impl Default for Options {
             mount: String::new(),
             limits: Limits::default(),
             head_size: 32 * 1024,
-            connections: 1024,
-            requests: 512,
+            connections: 4096,
+            requests: 1024,
             streams: 64,
             first_byte_deadline: Duration::from_secs(10),
             head_deadline: Duration::from_secs(10),
-            idle_deadline: Duration::from_secs(60),
+            idle_deadline: Duration::from_secs(75),
             stop_deadline: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             strict_transport: None,
