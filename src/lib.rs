@@ -6,3 +6,4 @@ pub mod model;
 pub mod page;
 pub mod server;
 pub mod settings;
+pub mod store;
