@@ -8,3 +8,4 @@ pub mod page;
 pub mod protocol;
 pub mod server;
 pub mod settings;
+pub mod store;

@@ -1,0 +1,94 @@
+//! The files: the store, and the server key beside it. Both are made for their owner alone, from the first moment on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::base::random::Random;
+use crate::jose::seal::ServerKey;
+use crate::store::StoreError;
+
+/// Where the server key of a store is: beside it, with `.key` added to its name.
+pub(super) fn key_path(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".key");
+    name.into()
+}
+
+/// Makes an empty file that wasn't there.
+pub(super) fn create_store(path: &Path) -> Result<File, StoreError> {
+    let file = create(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
+        _ => unavailable(path, &error),
+    })?;
+    sync_directory(path)?;
+    Ok(file)
+}
+
+/// Reads the server key of a store.
+pub(super) fn read_key(store: &Path) -> Result<ServerKey, StoreError> {
+    let path = key_path(store);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            warn_if_open_to_others(&path);
+            let text = Zeroizing::new(text);
+            ServerKey::parse(&text).map_err(|_| StoreError::WrongKey(format!("{} holds no key", path.display())))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(StoreError::WrongKey(format!("none was given and there is no {}", path.display())))
+        }
+        Err(error) => Err(unavailable(&path, &error)),
+    }
+}
+
+/// Makes the server key of a new store, or takes the one that is in its place already.
+pub(super) fn make_key(store: &Path) -> Result<ServerKey, StoreError> {
+    let path = key_path(store);
+    let mut file = match create(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return read_key(store),
+        Err(error) => return Err(unavailable(&path, &error)),
+    };
+    let key = ServerKey::generate(&Random::System);
+    let write = |file: &mut File| {
+        file.write_all(key.to_text().expose().as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    };
+    write(&mut file).map_err(|error| unavailable(&path, &error))?;
+    sync_directory(&path)?;
+    Ok(key)
+}
+
+/// A new file that only its owner may read and write.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Makes a new name in a directory durable.
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) {
+        File::open(parent).and_then(|directory| directory.sync_all()).map_err(|error| unavailable(parent, &error))?;
+    }
+    Ok(())
+}
+
+fn warn_if_open_to_others(path: &Path) {
+    #[cfg(unix)]
+    if std::fs::metadata(path)
+        .is_ok_and(|metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0)
+    {
+        tracing::warn!(path = %path.display(), "the server key is open to others: chmod 600");
+    }
+}
+
+fn unavailable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,225 @@
+//! Grants, their codes and their tokens: a family. Every token names its grant, and that is read along with it.
+
+use std::sync::Arc;
+
+use super::Embedded;
+use super::engine::{Change, Tables};
+use super::fault::Fault;
+use super::tables::{ACCESS_TOKENS, CONSENTS, GRANTS, REFRESH_TOKENS, USERS};
+use crate::base::clock::Timestamp;
+use crate::model::grant::{
+    AccessToken, EndReason, Ended, Grant, NewTokens, Redeem, RedeemRefusal, RefreshToken, Replaced, Rotate,
+    RotateRefusal, decide_redeem, decide_rotate,
+};
+use crate::model::id::{AccessTokenId, Bearer, GrantId, RefreshTokenId};
+use crate::store::{GrantContext, OwnedRedemption, Rotation, StoreError, TokenContext};
+
+impl Embedded {
+    pub(in crate::store) async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
+        self.write(move |change| put_grant(change, &grant)).await
+    }
+
+    pub(in crate::store) fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
+        self.read(|snapshot| get_grant(snapshot, *id))
+    }
+
+    pub(in crate::store) fn access_token(
+        &self,
+        id: &AccessTokenId,
+    ) -> Result<Option<(AccessToken, Grant)>, StoreError> {
+        self.read(|snapshot| {
+            let Some(token) = ACCESS_TOKENS.get(snapshot, id.0.as_bytes())? else { return Ok(None) };
+            Ok(get_grant(snapshot, token.grant)?.map(|grant| (token, grant)))
+        })
+    }
+
+    pub(in crate::store) fn refresh_token(
+        &self,
+        id: &RefreshTokenId,
+    ) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+        self.read(|snapshot| {
+            let Some(token) = REFRESH_TOKENS.get(snapshot, id.0.as_bytes())? else { return Ok(None) };
+            Ok(get_grant(snapshot, token.grant)?.map(|grant| (token, grant)))
+        })
+    }
+
+    pub(in crate::store) fn find_code(&self, bearer: &Bearer) -> Result<Option<GrantContext>, StoreError> {
+        let digest = bearer.digest();
+        self.read(|snapshot| match get_grant(snapshot, GrantId(bearer.id()))? {
+            Some(grant) if grant.code.as_ref().is_some_and(|code| code.digest.matches(&digest)) => {
+                context(snapshot, grant)
+            }
+            Some(_) | None => Ok(None),
+        })
+    }
+
+    pub(in crate::store) fn find_access_token(
+        &self,
+        bearer: &Bearer,
+    ) -> Result<Option<TokenContext<AccessToken>>, StoreError> {
+        let digest = bearer.digest();
+        self.read(|snapshot| match ACCESS_TOKENS.get(snapshot, bearer.id().as_bytes())? {
+            Some(token) if token.digest.matches(&digest) => token_context(snapshot, token.grant, token),
+            Some(_) | None => Ok(None),
+        })
+    }
+
+    pub(in crate::store) fn find_refresh_token(
+        &self,
+        bearer: &Bearer,
+    ) -> Result<Option<TokenContext<RefreshToken>>, StoreError> {
+        let digest = bearer.digest();
+        self.read(|snapshot| match REFRESH_TOKENS.get(snapshot, bearer.id().as_bytes())? {
+            Some(token) if token.digest.matches(&digest) => token_context(snapshot, token.grant, token),
+            Some(_) | None => Ok(None),
+        })
+    }
+
+    pub(in crate::store) async fn redeem_code(
+        &self,
+        id: &GrantId,
+        redemption: OwnedRedemption,
+        tokens: NewTokens,
+        now: Timestamp,
+    ) -> Result<Redeem, StoreError> {
+        let id = *id;
+        self.write(move |change| {
+            let Some(mut grant) = get_grant(change, id)? else {
+                return Ok(Redeem::Refused(RedeemRefusal::Unknown));
+            };
+            let decision = decide_redeem(&grant, &redemption.as_redemption(), now);
+            match decision {
+                Redeem::Granted => {
+                    if let Some(code) = &mut grant.code {
+                        code.spent_at = Some(now);
+                    }
+                    put_grant(change, &grant)?;
+                    put_tokens(change, &tokens)?;
+                }
+                Redeem::Reused => {
+                    end(change, grant, EndReason::CodeReuse, now)?;
+                }
+                Redeem::Refused(_) => {}
+            }
+            Ok(decision)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn rotate_refresh(
+        &self,
+        id: &RefreshTokenId,
+        rotation: Rotation,
+        now: Timestamp,
+    ) -> Result<Rotate, StoreError> {
+        let id = *id;
+        self.write(move |change| {
+            let unknown = Ok(Rotate::Refused(RotateRefusal::Unknown));
+            let Some(token) = get_refresh(change, id)? else { return unknown };
+            let Some(grant) = get_grant(change, token.grant)? else { return unknown };
+            let successor = match token.replaced {
+                Some(replaced) => get_refresh(change, replaced.refresh)?,
+                None => None,
+            };
+            let shown = (&rotation.digest, &rotation.client);
+            let decision = decide_rotate(&grant, &token, successor.as_ref(), shown, rotation.grace, now);
+            match decision {
+                Rotate::Granted => replace(change, &token, &rotation, now)?,
+                Rotate::Retried { access, .. } => {
+                    if let Some(successor) = successor {
+                        put_refresh(change, &RefreshToken { superseded: true, ..successor })?;
+                    }
+                    ACCESS_TOKENS.remove(change, access.0.as_bytes())?;
+                    replace(change, &token, &rotation, now)?;
+                }
+                Rotate::Reused => {
+                    end(change, grant, EndReason::RefreshReuse, now)?;
+                }
+                Rotate::Refused(_) => {}
+            }
+            Ok(decision)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn end_grant(
+        &self,
+        id: &GrantId,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = *id;
+        self.write(move |change| match get_grant(change, id)? {
+            Some(grant) => end(change, grant, reason, now),
+            None => Ok(false),
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn delete_access_token(&self, id: &AccessTokenId) -> Result<bool, StoreError> {
+        let id = *id;
+        self.write(move |change| {
+            if ACCESS_TOKENS.get(change, id.0.as_bytes())?.is_none() {
+                return Ok(false);
+            }
+            ACCESS_TOKENS.remove(change, id.0.as_bytes())
+        })
+        .await
+    }
+}
+
+fn get_grant(tables: &impl Tables, id: GrantId) -> Result<Option<Grant>, Fault> {
+    GRANTS.get(tables, id.0.as_bytes())
+}
+
+fn put_grant(change: &Change<'_>, grant: &Grant) -> Result<(), Fault> {
+    GRANTS.put(change, grant.id.0.as_bytes(), grant)
+}
+
+fn get_refresh(tables: &impl Tables, id: RefreshTokenId) -> Result<Option<RefreshToken>, Fault> {
+    REFRESH_TOKENS.get(tables, id.0.as_bytes())
+}
+
+fn put_refresh(change: &Change<'_>, token: &RefreshToken) -> Result<(), Fault> {
+    REFRESH_TOKENS.put(change, token.id.0.as_bytes(), token)
+}
+
+fn put_tokens(change: &Change<'_>, tokens: &NewTokens) -> Result<(), Fault> {
+    ACCESS_TOKENS.put(change, tokens.access.id.0.as_bytes(), &tokens.access)?;
+    tokens.refresh.as_ref().map_or(Ok(()), |refresh| put_refresh(change, refresh))
+}
+
+/// Writes the new tokens, and in the used one what became of it.
+fn replace(change: &Change<'_>, used: &RefreshToken, rotation: &Rotation, now: Timestamp) -> Result<(), Fault> {
+    let NewTokens { access, refresh } = &rotation.tokens;
+    let replaced = refresh.as_ref().map(|refresh| Replaced { at: now, refresh: refresh.id, access: access.id });
+    let mut expires_at = used.expires_at;
+    if replaced.is_none() {
+        // It can't stay for longer than its row does.
+        expires_at = rotation.keep_until.map_or(expires_at, |until| until.min(used.id.0.gone_after()).max(expires_at));
+    }
+    put_refresh(change, &RefreshToken { replaced, expires_at, ..used.clone() })?;
+    put_tokens(change, &rotation.tokens)
+}
+
+/// Ends a family; says whether it hadn't ended before.
+fn end(change: &Change<'_>, grant: Grant, reason: EndReason, now: Timestamp) -> Result<bool, Fault> {
+    if grant.ended.is_some() {
+        return Ok(false);
+    }
+    put_grant(change, &Grant { ended: Some(Ended { at: now, reason }), ..grant })?;
+    Ok(true)
+}
+
+/// What decides whether a grant is live; `None` when its user is no more.
+fn context(tables: &impl Tables, grant: Grant) -> Result<Option<GrantContext>, Fault> {
+    let Some(user) = USERS.get(tables, grant.user.as_str())? else { return Ok(None) };
+    let consent = CONSENTS.get(tables, (grant.user.as_str(), grant.client.as_str()))?;
+    Ok(Some(GrantContext { grant, user: Arc::new(user), consent }))
+}
+
+fn token_context<T>(tables: &impl Tables, id: GrantId, token: T) -> Result<Option<TokenContext<T>>, Fault> {
+    let Some(grant) = get_grant(tables, id)? else { return Ok(None) };
+    let context = context(tables, grant)?;
+    Ok(context.map(|GrantContext { grant, user, consent }| TokenContext { token, grant, user, consent }))
+}

@@ -1,0 +1,109 @@
+//! Signing keys. Their private parts stand sealed in a table of their own.
+
+use std::ops::Bound;
+
+use zeroize::Zeroizing;
+
+use super::engine::{Change, Tables};
+use super::fault::Fault;
+use super::tables::{KEYS, PRIVATE_KEYS};
+use super::{Embedded, codec};
+use crate::base::clock::Timestamp;
+use crate::model::id::KeyId;
+use crate::model::key::{
+    KeyRefusal, KeyState, SigningKey, decide_delete, decide_first_state, decide_promote, decide_retire,
+};
+use crate::store::{NewKey, Put, StoreError};
+
+impl Embedded {
+    pub(in crate::store) fn keys(&self) -> Result<Vec<SigningKey>, StoreError> {
+        self.read(|snapshot| all(snapshot))
+    }
+
+    pub(in crate::store) fn private_key(&self, id: &KeyId) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.read(|snapshot| PRIVATE_KEYS.get(snapshot, id.as_str()))
+    }
+
+    pub(in crate::store) async fn add_key(&self, new: NewKey) -> Result<Put<SigningKey>, StoreError> {
+        self.write(move |change| {
+            let keys = all(change)?;
+            if keys.iter().any(|key| key.id == new.id) {
+                return Ok(Put::Exists);
+            }
+            let state = decide_first_state(&keys, new.algorithm);
+            let key = SigningKey {
+                id: new.id,
+                algorithm: new.algorithm,
+                bits: new.bits,
+                state,
+                created_at: new.created_at,
+                activated_at: (state == KeyState::Active).then_some(new.created_at),
+                retired_at: None,
+            };
+            put(change, &key)?;
+            PRIVATE_KEYS.put(change, key.id.as_str(), &new.pkcs8_der)?;
+            Ok(Put::Done(key))
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn promote_key(
+        &self,
+        id: &KeyId,
+        now: Timestamp,
+    ) -> Result<Result<Vec<SigningKey>, KeyRefusal>, StoreError> {
+        let id = id.clone();
+        self.write(move |change| {
+            let changed = decide_promote(&all(change)?, &id, now);
+            for key in changed.iter().flatten() {
+                put(change, key)?;
+            }
+            Ok(changed)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn retire_key(
+        &self,
+        id: &KeyId,
+        now: Timestamp,
+    ) -> Result<Result<SigningKey, KeyRefusal>, StoreError> {
+        let id = id.clone();
+        self.write(move |change| {
+            let retired = decide_retire(&all(change)?, &id, now);
+            if let Ok(key) = &retired {
+                put(change, key)?;
+            }
+            Ok(retired)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn delete_key(&self, id: &KeyId) -> Result<Result<(), KeyRefusal>, StoreError> {
+        let id = id.clone();
+        self.write(move |change| {
+            let decision = decide_delete(&all(change)?, &id);
+            if decision.is_ok() {
+                KEYS.remove(change, id.as_str())?;
+                PRIVATE_KEYS.remove(change, id.as_str())?;
+                change.touch_keys();
+            }
+            Ok(decision)
+        })
+        .await
+    }
+}
+
+/// All keys, oldest first. There are never more than a few.
+fn all(tables: &impl Tables) -> Result<Vec<SigningKey>, Fault> {
+    let mut keys =
+        KEYS.list(tables, Bound::Unbounded, usize::MAX, |_, row| codec::decode::<SigningKey>(row).map(Some))?;
+    keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok(keys)
+}
+
+fn put(change: &Change<'_>, key: &SigningKey) -> Result<(), Fault> {
+    KEYS.put(change, key.id.as_str(), key)?;
+    change.touch_keys();
+    Ok(())
+}

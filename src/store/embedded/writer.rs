@@ -1,0 +1,208 @@
+//! Group commit: one thread takes the first job, drains what else is queued up to a bound, makes one durable transaction of it
+//! all, and answers only after it. The fsync of one batch is the time in which the next one gathers; there is no timer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::engine::{Change, Engine};
+use super::fault::Fault;
+use crate::store::{Options, StoreError};
+
+/// A piece of work within a batch.
+trait Job: Send {
+    /// Decides, then writes.
+    fn run(&mut self, change: &Change<'_>) -> Result<(), Fault>;
+    /// Whatever it came to, this is the answer now.
+    fn fail(&mut self, error: StoreError);
+    /// Answers. Whoever asked may have gone.
+    fn answer(self: Box<Self>);
+}
+
+struct Task<T, F> {
+    work: Option<F>,
+    answer: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnOnce(&Change<'_>) -> Result<T, Fault> + Send> Job for Task<T, F> {
+    fn run(&mut self, change: &Change<'_>) -> Result<(), Fault> {
+        if let Some(work) = self.work.take() {
+            self.answer = Some(Ok(work(change)?));
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.answer = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(answer) = self.answer {
+            let _ = self.reply.send(answer);
+        }
+    }
+}
+
+/// The way to the writer's thread. Dropping it waits until what is queued has been done.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(engine: Arc<Engine>, options: &Options) -> Result<Self, StoreError> {
+        let (queue, jobs) = sync_channel(options.queue.max(1));
+        let thread = WriterThread {
+            engine,
+            jobs,
+            batch: options.batch.max(1),
+            outage: Outage { retry: options.retry, failures: 0, due: Instant::now() },
+        };
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(|| thread.run());
+        let thread = thread.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a job. From here on it is done even if nobody waits for the answer.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let task = Box::new(Task { work: Some(work), answer: None, reply });
+        let Some(queue) = &self.queue else { return Err(gone()) };
+        queue.try_send(task).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => gone(),
+        })?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The answer when there is no thread any more.
+pub(super) fn gone() -> StoreError {
+    StoreError::Unavailable("it is closed".into())
+}
+
+/// When to try again to open the database.
+struct Outage {
+    retry: Duration,
+    failures: u32,
+    due: Instant,
+}
+
+struct WriterThread {
+    engine: Arc<Engine>,
+    jobs: Receiver<Box<dyn Job>>,
+    batch: usize,
+    outage: Outage,
+}
+
+impl WriterThread {
+    fn run(mut self) {
+        loop {
+            self.mend();
+            let first = if self.engine.has_failed() {
+                let wait = self.outage.due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+                self.jobs.recv_timeout(wait)
+            } else {
+                self.jobs.recv().map_err(RecvTimeoutError::from)
+            };
+            let mut batch = match first {
+                Ok(job) => vec![job],
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            batch.extend(self.jobs.try_iter().take(self.batch - 1));
+            self.mend();
+            if let Err(error) = self.commit(&mut batch) {
+                for job in &mut batch {
+                    job.fail(error.clone());
+                }
+            }
+            for job in batch {
+                job.answer();
+            }
+        }
+    }
+
+    /// Opens the database again, if that is necessary and due.
+    fn mend(&mut self) {
+        if !self.engine.has_failed() || Instant::now() < self.outage.due {
+            return;
+        }
+        match self.engine.reopen() {
+            Ok(()) => {
+                tracing::info!("the store is open again");
+                self.outage.failures = 0;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store can't be opened again yet");
+                self.outage.due = Instant::now() + self.outage.retry * (1 << self.outage.failures.min(6));
+                self.outage.failures += 1;
+            }
+        }
+    }
+
+    /// Does a batch of jobs in one transaction, all or none of them.
+    fn commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        // A job that panics is caught where it runs; what is caught here comes from redb.
+        let done = catch_unwind(AssertUnwindSafe(|| self.try_commit(batch)));
+        let fault = match done {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(Fault::Reopening)) => return Err(Fault::Reopening.into()),
+            Ok(Err(fault)) => {
+                if fault.needs_mending() {
+                    self.engine.note_failure();
+                }
+                fault
+            }
+            Err(_) => {
+                self.engine.note_failure();
+                Fault::Panic
+            }
+        };
+        tracing::error!(error = %fault, jobs = batch.len(), "a commit failed");
+        Err(StoreError::Unavailable(fault.to_string()))
+    }
+
+    fn try_commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+        let transaction = self.engine.begin()?;
+        let change = Change::new(&transaction, &self.engine);
+        for job in batch {
+            let before = change.writes();
+            let done = catch_unwind(AssertUnwindSafe(|| job.run(&change))).unwrap_or(Err(Fault::Panic));
+            match done {
+                Ok(()) => {}
+                Err(fault) if fault.is_local() && change.writes() == before => job.fail(fault.into()),
+                Err(fault) => {
+                    transaction.abort()?;
+                    return Err(fault);
+                }
+            }
+        }
+        let (writes, touched) = (change.writes(), change.touched());
+        if writes == 0 {
+            // Nothing but refusals: no need to wait for the disk.
+            return Ok(transaction.abort()?);
+        }
+        transaction.commit()?;
+        self.engine.publish(touched);
+        Ok(())
+    }
+}
