@@ -1,9 +1,171 @@
-//! The running provider: what a request, a reply and a piece of bounded work are, knowing no protocol.
+//! The running provider: its state, what a request, a reply and a piece of bounded work are, and the one place that
+//! mints codes and tokens.
 
 pub mod address;
+pub mod browser;
 pub mod cookie;
 pub mod cors;
+pub mod csrf;
+pub mod fault;
+pub mod issue;
+pub mod key_ring;
 pub mod lane;
+pub mod origins;
+pub mod password;
+pub mod pending;
 pub mod reply;
 pub mod request;
 pub mod throttle;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::jose::alg::Algorithm;
+use crate::jose::mac::MacKey;
+use crate::jose::seal::Sealer;
+use crate::page::{Frame, Locale, Page, PageError, Pages};
+use crate::protocol::discovery::{Metadata, Offer};
+use crate::protocol::issuer::{Endpoint, Issuer};
+use crate::settings::{Settings, SettingsError};
+use crate::store::Store;
+
+use browser::Cookies;
+use fault::Fault;
+use key_ring::KeyRing;
+use origins::Origins;
+use password::Passwords;
+use reply::Reply;
+use throttle::{Rules, Throttle};
+
+/// Everything that a request can use. There is one of it, and it changes only inside its parts.
+pub struct App {
+    /// As they were loaded.
+    pub settings: Settings,
+    /// Who we are, in every token.
+    pub issuer: Issuer,
+    /// The time.
+    pub clock: Clock,
+    /// Random bytes.
+    pub random: Random,
+    /// What is kept.
+    pub store: Store,
+    /// What people see.
+    pub pages: Pages,
+    /// Password hashing, in its lane.
+    pub passwords: Passwords,
+    /// Who guesses too often.
+    pub throttle: Throttle,
+    /// The signing keys, in their lane.
+    pub keys: KeyRing,
+    /// The origins of clients.
+    pub origins: Origins,
+    /// The names of our cookies.
+    pub cookies: Cookies,
+    /// The discovery document.
+    pub discovery: Bytes,
+    /// `Cache-Control` of documents that anyone may keep for a while.
+    pub public_cache: HeaderValue,
+    /// Seals pending authorization requests.
+    pending: Sealer,
+    /// Marks forms that carry no pending request.
+    csrf: MacKey,
+}
+
+/// Why the provider can't be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// A setting is missing.
+    Settings(SettingsError),
+    /// A page can't be used.
+    Page(PageError),
+    /// The discovery document can't be written.
+    Discovery(serde_json::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(error) => error.fmt(f),
+            Self::Page(error) => error.fmt(f),
+            Self::Discovery(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl App {
+    /// Puts the provider together: parses once what every request will need.
+    ///
+    /// # Errors
+    /// A missing issuer, or a template that doesn't work.
+    pub fn new(settings: Settings, store: Store, clock: Clock, random: Random) -> Result<Self, StartError> {
+        let issuer = settings.require_issuer().map_err(StartError::Settings)?.clone();
+        let frame = Frame { base: issuer.path().to_owned(), product: settings.pages.title.clone(), banner: None };
+        let pages = Pages::new(&frame, settings.templates.dir.as_deref()).map_err(StartError::Page)?;
+        let languages: Vec<String> = pages.languages().map(ToOwned::to_owned).collect();
+        let metadata = Metadata::new(&Offer {
+            issuer: &issuer,
+            endpoints: &[Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo, Endpoint::Jwks],
+            algorithms: &Algorithm::ALL,
+            plain_challenge: settings.pkce.plain,
+            scopes: &[],
+            claims: &[],
+            ui_locales: &languages,
+        });
+        let discovery = serde_json::to_vec(&metadata).map_err(StartError::Discovery)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let signing_width = settings.signing.max_concurrent.unwrap_or(cores);
+        Ok(Self {
+            discovery: discovery.into(),
+            public_cache: cache_control(settings.discovery.cache_control),
+            cookies: Cookies::new(&issuer),
+            passwords: Passwords::new(&settings.password, &random),
+            throttle: if settings.throttle.enabled {
+                Throttle::new(Rules::default(), settings.throttle.exempt.clone())
+            } else {
+                Throttle::off()
+            },
+            keys: KeyRing::new(signing_width, settings.signing.queue),
+            origins: Origins::default(),
+            pending: store.server_key().sealer("pending authorization request"),
+            csrf: store.server_key().mac_key("form"),
+            issuer,
+            pages,
+            settings,
+            clock,
+            random,
+            store,
+        })
+    }
+
+    /// A page as a reply. It is never stored: it speaks of one person at one moment.
+    ///
+    /// # Errors
+    /// When its template can't show it.
+    pub fn page<P: Page>(&self, page: &P, locale: &Locale) -> Result<Reply, Fault> {
+        let html = self.pages.render(page, locale)?;
+        let policy = HeaderValue::try_from(page.policy()).map_err(|error| Fault::internal(error.to_string()))?;
+        Ok(Reply::html(html, &policy).no_store())
+    }
+}
+
+/// `Cache-Control` for documents that anyone may keep for this long.
+fn cache_control(time: Duration) -> HeaderValue {
+    let text = match time.as_secs() {
+        0 => "no-cache".to_owned(),
+        seconds => format!("public, max-age={seconds}"),
+    };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("no-cache"))
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}

@@ -283,7 +283,8 @@ impl Client {
     /// Whether a request may skip the consent page because the client doesn't require consent. Public clients may not
     /// when they receive a code: anyone can pose as them (RFC 6749 section 10.2).
     pub fn may_skip_consent(&self, response_type: ResponseType) -> bool {
-        !self.require_consent && !(self.is_public() && response_type.has(ResponseType::CODE))
+        let anyone_may_receive_a_code = self.is_public() && response_type.has(ResponseType::CODE);
+        !self.require_consent && !anyone_may_receive_a_code
     }
 
     /// Whether a request may skip the consent page because the user agreed before. A public client must then receive its

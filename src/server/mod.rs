@@ -6,8 +6,11 @@
 
 mod answer;
 mod connection;
+mod health;
 mod listen;
 pub mod logging;
+mod route;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 pub use listen::serve;
+pub use route::Provider;
+pub use run::{RunError, bind, run, serve_app};
 
 use crate::app::reply::Reply;
 use crate::app::request::{Limits, Request};

@@ -253,7 +253,7 @@ fn a_wrong_value_says_where_and_what_would_be_right() {
         ),
         (
             "issuer = \"https://id.example.com/?x\"",
-            "hallpass.toml:1: issuer is \"https://id.example.com/?x\" (has a query): must be an https URL without query \
+            "hallpass.toml:1: issuer is \"https://id.example.com/?x\" (has a query (?…)): must be an https URL without query \
              and fragment, such as \"https://id.example.com\"",
         ),
         ("http = 1", "hallpass.toml:1: http is a section: write [http] and its keys below"),

@@ -1,0 +1,93 @@
+//! Consent: the user says what a client may know and do (OpenID Connect Core 1.0 section 3.1.2.4).
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::{Visit, account_view, client_view};
+use crate::app::App;
+use crate::app::browser;
+use crate::app::csrf;
+use crate::app::fault::Fault;
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::model::consent::Given;
+use crate::oidc::authorize::{self, resume};
+use crate::page::{AuthorizePage, Scope};
+use crate::protocol::scope::{Shown, shown};
+use crate::store::SessionContext;
+
+/// Shows the page.
+///
+/// # Errors
+/// An expired page.
+pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
+    let visit = Visit::open(app, request, &request.query()?).await?;
+    let Some(login) = whom_it_asks(app, request, &visit).await? else {
+        return resume(app, request, visit.pending, browser::session(app, request).await?).await;
+    };
+    let scope = visit.pending.request.consent_scope();
+    let scopes = shown(&scope).into_iter().map(|scope| match scope {
+        Shown::Standard(name) => Scope::named(name),
+        Shown::Other(name) => Scope::named(name),
+    });
+    let page = AuthorizePage {
+        pending: visit.seal(app)?,
+        client: client_view(&visit.client),
+        account: account_view(&login.user),
+        scopes: scopes.collect(),
+        destination: destination(visit.target.redirect_uri()),
+    };
+    app.page(&page, &visit.locale)
+}
+
+/// Takes the user's decision.
+///
+/// # Errors
+/// An expired page, a foreign origin.
+pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
+    csrf::check_origin(app, request)?;
+    let form = request.form().await?;
+    let mut visit = Visit::open(app, request, &form).await?;
+    let Some(login) = whom_it_asks(app, request, &visit).await? else {
+        return resume(app, request, visit.pending, browser::session(app, request).await?).await;
+    };
+    let (request_id, user, client) = (request.id(), &login.user.id, &visit.client.id);
+    match form.get("decision") {
+        Some("allow") => {
+            let scope = visit.pending.request.consent_scope();
+            tracing::info!(%request_id, %user, %client, %scope, "consent given");
+            let given = Given {
+                user: user.clone(),
+                client: client.clone(),
+                client_generation: visit.client.generation,
+                scope,
+                lifetime: Duration::from_secs(u64::from(app.settings.consent.remember_days) * 24 * 60 * 60),
+            };
+            app.store.grant_consent(given, request.now()).await?;
+            visit.pending.agreed = Some(user.clone());
+            resume(app, request, visit.pending, Some(login)).await
+        }
+        Some("switch") => authorize::to_page(app, request, "/login", &visit.pending),
+        _ => {
+            tracing::info!(%request_id, %user, %client, "consent declined");
+            visit.cancel(app, request, "declined on the consent page")
+        }
+    }
+}
+
+/// The live session, if it is that of whom the page asks. Somebody else may have logged in since in another tab.
+async fn whom_it_asks(app: &App, request: &Request, visit: &Visit) -> Result<Option<SessionContext>, Fault> {
+    let login = browser::session(app, request).await?;
+    Ok(login.filter(|login| visit.pending.asked.as_ref() == Some(&login.user.id)))
+}
+
+/// Where the browser goes afterwards, as people read it.
+fn destination(redirect_uri: &str) -> Option<String> {
+    let url = Url::parse(redirect_uri).ok()?;
+    Some(match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => format!("{}:", url.scheme()),
+    })
+}

@@ -1,0 +1,167 @@
+//! Login: a username and a password become a session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use super::{Visit, client_view};
+use crate::app::App;
+use crate::app::browser;
+use crate::app::csrf;
+use crate::app::fault::Fault;
+use crate::app::password::Verdict;
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::app::throttle::RetryAfter;
+use crate::base::form::Form;
+use crate::base::secret::Secret;
+use crate::model::id::{Bearer, SessionId};
+use crate::model::session::Session;
+use crate::model::user::{User, fold_username};
+use crate::oidc::authorize::resume;
+use crate::page::{LoginPage, LoginProblem};
+use crate::store::SessionContext;
+
+/// Authentication method reference of a password (RFC 8176 section 2).
+const PASSWORD: &str = "pwd";
+
+/// More of a `User-Agent` header isn't kept.
+const MAX_USER_AGENT: usize = 200;
+
+/// Shows the page.
+///
+/// # Errors
+/// An expired page, for whoever comes without a pending request.
+pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
+    let visit = Visit::open(app, request, &request.query()?).await?;
+    let username = visit.pending.request.login_hint.clone().unwrap_or_default();
+    let again = browser::session(app, request).await?.is_some();
+    page(app, &visit, username, None, again)
+}
+
+/// Takes what the page sent.
+///
+/// # Errors
+/// An expired page, a foreign origin, more work than fits.
+pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
+    csrf::check_origin(app, request)?;
+    let form = request.form().await?;
+    let visit = Visit::open(app, request, &form).await?;
+    if form.get("decision") == Some("cancel") {
+        return visit.cancel(app, request, "cancelled the login");
+    }
+    match log_in(app, request, &form).await? {
+        Ok(user) => {
+            let (session, bearer) = new_session(app, request, &user);
+            let replaced = browser::session_value(app, request).map(|old| SessionId(old.id()));
+            app.store.start_session(session.clone(), replaced).await?;
+            let login = SessionContext { session, user };
+            Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(app.cookies.start_session(&bearer)))
+        }
+        Err(problem) => {
+            let reply = page(app, &visit, form.get("username").unwrap_or_default().to_owned(), Some(problem), false)?;
+            Ok(match problem {
+                LoginProblem::Throttled { seconds } => {
+                    reply.status(StatusCode::TOO_MANY_REQUESTS).retry_after(Duration::from_secs(seconds))
+                }
+                LoginProblem::Missing | LoginProblem::Wrong | LoginProblem::Expired => reply,
+            })
+        }
+    }
+}
+
+/// Verifies a username and a password. Whether the user is unknown or disabled, or the password wrong, makes no difference in
+/// the answer or the time it takes; the log knows.
+async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<User>, LoginProblem>, Fault> {
+    let (Some(username), Some(password)) = (form.get("username"), form.get("password")) else {
+        return Ok(Err(LoginProblem::Missing));
+    };
+    let address = request.client_address();
+    let request_id = request.id();
+    let attempt = match app.throttle.attempt(&fold_username(username), address, request.now()) {
+        Ok(attempt) => attempt,
+        Err(RetryAfter(wait)) => {
+            tracing::warn!(%request_id, %address, "login throttled");
+            return Ok(Err(LoginProblem::Throttled { seconds: wait.as_secs() + 1 }));
+        }
+    };
+    let user = app.store.user_by_username(username).await?;
+    let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());
+    let password = Secret::new(password);
+    let verdict = match app.passwords.verify(password.clone(), stored).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            attempt.withdraw();
+            return Err(error.into());
+        }
+    };
+    match (user, verdict) {
+        (Some(user), Verdict::Right { outdated }) => {
+            attempt.succeeded();
+            tracing::info!(%request_id, %address, user = %user.id, "login succeeded");
+            if outdated {
+                renew_hash(app, &user, password).await;
+            }
+            Ok(Ok(user))
+        }
+        (user, _) => {
+            attempt.failed();
+            let reason = match &user {
+                None => "no such user",
+                Some(user) if !user.enabled => "disabled",
+                Some(_) => "wrong password",
+            };
+            let user = user.as_ref().map(|user| user.id.as_str());
+            tracing::info!(%request_id, %address, user, reason, "login failed");
+            Ok(Err(LoginProblem::Wrong))
+        }
+    }
+}
+
+/// Hashes the password again with today's parameters. That it doesn't work is no reason to refuse the login.
+async fn renew_hash(app: &App, user: &User, password: Secret) {
+    match app.passwords.hash(password).await {
+        Ok(hash) => {
+            let renewed = User { password_hash: Some(hash), ..user.clone() };
+            if let Err(error) = app.store.update_user(renewed).await {
+                tracing::warn!(user = %user.id, %error, "a password hash could not be renewed");
+            }
+        }
+        Err(error) => tracing::warn!(user = %user.id, %error, "a password hash could not be renewed"),
+    }
+}
+
+/// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the
+/// browser before the login must not open what comes after it.
+fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
+    let now = request.now();
+    let ends_at = now + app.settings.lifetimes.session;
+    let bearer = Bearer::mint(ends_at, &app.random);
+    let user_agent = request.header(hyper::header::USER_AGENT).unwrap_or_default();
+    let session = Session {
+        id: SessionId(bearer.id()),
+        digest: bearer.digest(),
+        user: user.id.clone(),
+        user_generation: user.generation,
+        auth_time: now,
+        amr: vec![PASSWORD.to_owned()],
+        seen_at: now,
+        ends_at,
+        user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
+        address: request.client_address().to_string(),
+    };
+    (session, bearer)
+}
+
+fn page(
+    app: &App,
+    visit: &Visit,
+    username: String,
+    problem: Option<LoginProblem>,
+    again: bool,
+) -> Result<Reply, Fault> {
+    let page =
+        LoginPage { pending: visit.seal(app)?, client: Some(client_view(&visit.client)), username, problem, again };
+    app.page(&page, &visit.locale)
+}

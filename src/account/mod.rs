@@ -1,0 +1,77 @@
+//! The pages that an end user meets: login, choice of account, consent, logout.
+//!
+//! A page that belongs to an authorization request carries it sealed and ends in [`resume`](crate::oidc::authorize::resume).
+
+pub mod consent;
+pub mod login;
+pub mod logout;
+pub mod select_account;
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::browser::Browser;
+use crate::app::fault::Fault;
+use crate::app::pending::{Bound, Pending};
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::base::form::Form;
+use crate::model::client::Client;
+use crate::model::user::User;
+use crate::oidc::authorize::{self, PENDING};
+use crate::page::{self, Locale};
+use crate::protocol::claims;
+use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::redirect::Target;
+
+/// A pending request in front of its user.
+struct Visit {
+    pending: Pending,
+    client: Arc<Client>,
+    target: Target,
+    locale: Locale,
+    browser: Browser,
+}
+
+impl Visit {
+    /// Opens the request that a page's address or form carries.
+    async fn open(app: &App, request: &Request, form: &Form) -> Result<Self, Fault> {
+        let browser = Browser::of(app, request);
+        let pending = Pending::open(app, form.get(PENDING), Bound::To(&browser), request.now())?;
+        let (client, target) = authorize::prove(app, &pending).await?;
+        let locale = app.pages.locale(pending.request.ui_locales.as_deref(), request.accept_language());
+        Ok(Self { pending, client, target, locale, browser })
+    }
+
+    /// The request, sealed again for the next form.
+    fn seal(&self, app: &App) -> Result<String, Fault> {
+        self.pending.seal(app, Bound::To(&self.browser))
+    }
+
+    /// RFC 6749 section 4.1.2.1: the user said no.
+    fn cancel(&self, app: &App, request: &Request, detail: &str) -> Result<Reply, Fault> {
+        let error = OAuthError::new(ErrorCode::AccessDenied, "the user refused").detail(detail);
+        authorize::refuse(app, request, &self.client, &self.target, &error)
+    }
+}
+
+/// What the pages show of a client.
+fn client_view(client: &Client) -> page::Client {
+    page::Client {
+        name: if client.name.is_empty() { client.id.to_string() } else { client.name.clone() },
+        logo: client.logo_uri.clone(),
+        uri: client.client_uri.clone(),
+        policy: client.policy_uri.clone(),
+        tos: client.tos_uri.clone(),
+    }
+}
+
+/// What the pages show of a user.
+fn account_view(user: &User) -> page::Account {
+    match claims::claim(user, "name").as_ref().and_then(|name| name.as_str()) {
+        Some(name) if name != user.username => {
+            page::Account { name: name.to_owned(), username: Some(user.username.clone()) }
+        }
+        _ => page::Account { name: user.username.clone(), username: None },
+    }
+}

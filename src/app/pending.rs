@@ -1,0 +1,79 @@
+//! Authorization requests that wait for their user: sealed into the pages between, so that they cost no row, can't be
+//! changed on the way, and go on only in the browser where they began.
+
+use minicbor::{Decode, Encode};
+
+use super::App;
+use super::browser::Browser;
+use super::fault::Fault;
+use crate::base::clock::Timestamp;
+use crate::base::encode::{base64url, parse_base64url};
+use crate::model::id::{SessionId, UserId};
+use crate::protocol::authorize::AuthorizeRequest;
+
+/// Longer values are not ours.
+const MAX_LENGTH: usize = 24 * 1024;
+
+/// An authorization request and how far it has come.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct Pending {
+    /// What the client asked for.
+    #[n(0)]
+    pub request: AuthorizeRequest,
+    /// The session that the user chose to go on with (`prompt=select_account`).
+    #[n(1)]
+    pub chosen: Option<SessionId>,
+    /// Who is asked on the consent page. Nobody else's answer counts.
+    #[n(2)]
+    pub asked: Option<UserId>,
+    /// Who has agreed to this very request.
+    #[n(3)]
+    pub agreed: Option<UserId>,
+}
+
+/// For whom a request is sealed.
+#[derive(Clone, Copy)]
+pub enum Bound<'a> {
+    /// For one browser.
+    To(&'a Browser),
+    /// For whoever follows the redirect: a cross-site POST brings no cookies along, so nothing is known of its browser.
+    Nobody,
+}
+
+impl Bound<'_> {
+    fn associated_data(&self) -> &[u8] {
+        match self {
+            Self::To(browser) => browser.as_bytes(),
+            Self::Nobody => b"transit",
+        }
+    }
+}
+
+impl Pending {
+    /// A request that has just come in.
+    pub const fn new(request: AuthorizeRequest) -> Self {
+        Self { request, chosen: None, asked: None, agreed: None }
+    }
+
+    /// As it stands in the parameter `pending`.
+    pub fn seal(&self, app: &App, bound: Bound<'_>) -> Result<String, Fault> {
+        let plain = minicbor::to_vec(self).map_err(|error| Fault::internal(error.to_string()))?;
+        Ok(base64url(app.pending.seal(&plain, bound.associated_data(), &app.random)))
+    }
+
+    /// Opens the parameter `pending`.
+    ///
+    /// # Errors
+    /// An expired page when it is missing, too old, from another browser, or not ours at all.
+    pub fn open(app: &App, sealed: Option<&str>, bound: Bound<'_>, now: Timestamp) -> Result<Self, Fault> {
+        let sealed = sealed.filter(|text| text.len() <= MAX_LENGTH).and_then(parse_base64url);
+        let sealed = sealed.ok_or_else(|| Fault::expired("there is no pending request"))?;
+        let plain = app.pending.open(&sealed, bound.associated_data());
+        let plain = plain.ok_or_else(|| Fault::expired("the pending request is of another browser, or was changed"))?;
+        let pending: Self = minicbor::decode(&plain).map_err(|error| Fault::expired(error.to_string()))?;
+        if now >= pending.request.created_at + app.settings.lifetimes.pending {
+            return Err(Fault::expired("the pending request is too old"));
+        }
+        Ok(pending)
+    }
+}

@@ -1,0 +1,253 @@
+//! The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core 1.0 section 3.1.2).
+//!
+//! Every step that needs the user (login, choice of account, consent) ends in [`resume`], which names the next one.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use hyper::Method;
+
+use crate::app::App;
+use crate::app::browser::{self, Browser};
+use crate::app::fault::Fault;
+use crate::app::issue::{self, Authorization};
+use crate::app::pending::{Bound, Pending};
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::base::form::{self, Form};
+use crate::model::client::Client;
+use crate::model::consent::Consent;
+use crate::model::grant::ChallengeMethod;
+use crate::page::{Field, FormPostPage};
+use crate::protocol::authorize::{self, AuthorizeRequest, Policy, Unproven};
+use crate::protocol::error::OAuthError;
+use crate::protocol::hint;
+use crate::protocol::interaction::{ConsentState, Facts, Login, Step, next_step};
+use crate::protocol::redirect::{Redirection, Target};
+use crate::store::SessionContext;
+
+/// The parameter, and the hidden field, that carries a sealed request.
+pub const PENDING: &str = "pending";
+
+/// Answers an authorization request, or sends the browser to the page where its user goes on.
+///
+/// # Errors
+/// For a page: what can't be answered to the client, because it isn't proven who that is.
+pub async fn authorize(app: &App, request: &mut Request) -> Result<Reply, Fault> {
+    if *request.method() == Method::POST {
+        return accept_post(app, request).await;
+    }
+    let form = request.query()?;
+    if let Some(sealed) = form.get(PENDING) {
+        let pending = Pending::open(app, Some(sealed), Bound::Nobody, request.now())?;
+        return resume(app, request, pending, browser::session(app, request).await?).await;
+    }
+    match validate(app, request, &form).await? {
+        ControlFlow::Continue(pending) => resume(app, request, pending, browser::session(app, request).await?).await,
+        ControlFlow::Break(refusal) => Ok(refusal),
+    }
+}
+
+/// OpenID Connect Core 1.0 section 3.1.2.1: the request as a form. A POST that another site's page sends comes without
+/// cookies (`SameSite=Lax`), so it goes on as a GET, which brings them; sealed, to keep what was in a body out of addresses.
+async fn accept_post(app: &App, request: &mut Request) -> Result<Reply, Fault> {
+    let form = request.form().await?;
+    match validate(app, request, &form).await? {
+        ControlFlow::Continue(pending) => {
+            let sealed = pending.seal(app, Bound::Nobody)?;
+            Ok(Reply::redirect_see_other(&page_address(app, "/authorize", &sealed)).no_store())
+        }
+        ControlFlow::Break(refusal) => Ok(refusal),
+    }
+}
+
+/// Reads the parameters. What is wrong once the client and its target are proven is answered to the client.
+async fn validate(app: &App, request: &Request, form: &Form) -> Result<ControlFlow<Reply, Pending>, Fault> {
+    let unproven = |cause: Unproven| Fault::from(OAuthError::from(cause));
+    let id = authorize::parse_client_id(form).map_err(unproven)?;
+    let client =
+        app.store.client(&id).await?.ok_or_else(|| {
+            Fault::from(OAuthError::from(Unproven::ClientUnknown).detail(format!("client_id {id:?}")))
+        })?;
+    let target = authorize::prove_target(form, &client, &app.issuer).map_err(|cause| {
+        Fault::from(OAuthError::from(cause).detail(format!("client {id}, redirect_uri {:?}", form.get("redirect_uri"))))
+    })?;
+    let policy = Policy { plain_challenge: app.settings.pkce.plain };
+    match AuthorizeRequest::parse(form, &client, &target, policy, request.now()) {
+        Ok(asked) => Ok(ControlFlow::Continue(Pending::new(asked))),
+        Err(error) => refuse(app, request, &client, &target, &error).map(ControlFlow::Break),
+    }
+}
+
+/// Takes a request as far as it goes with the browser's live session: to its answer, or to the page where the user has to
+/// do something.
+///
+/// # Errors
+/// For a page: the client has gone, or can't be answered any more.
+pub async fn resume(
+    app: &App,
+    request: &Request,
+    pending: Pending,
+    session: Option<SessionContext>,
+) -> Result<Reply, Fault> {
+    let (client, target) = prove(app, &pending).await?;
+    match step(app, request, &client, &target, pending, session).await {
+        Ok(reply) => Ok(reply),
+        Err(fault) => refuse(app, request, &client, &target, &fault.into_error()),
+    }
+}
+
+/// The client of a pending request, and where it wants answers, as they are now.
+pub(crate) async fn prove(app: &App, pending: &Pending) -> Result<(Arc<Client>, Target), Fault> {
+    let gone = || Fault::expired("the client has gone, or its redirect URI isn't registered any more");
+    let client = app.store.client(&pending.request.client_id).await?.ok_or_else(gone)?;
+    let target = pending.request.prove_target(&client, &app.issuer).ok_or_else(gone)?;
+    Ok((client, target))
+}
+
+/// OpenID Connect Core 1.0 sections 3.1.2.3 to 3.1.2.5. What goes wrong here is for the client to hear.
+async fn step(
+    app: &App,
+    request: &Request,
+    client: &Client,
+    target: &Target,
+    mut pending: Pending,
+    session: Option<SessionContext>,
+) -> Result<Reply, Fault> {
+    let asked = &pending.request;
+    let hinted = hinted_subject(app, client, asked).await?;
+    let claims = asked.claims_request();
+    let subjects = claims.as_ref().and_then(|claims| claims.subjects());
+    let consent = match &session {
+        Some(login) => app.store.consent(&login.user.id, &client.id).await?,
+        None => None,
+    };
+    let facts = Facts {
+        prompt: asked.prompt,
+        max_age: asked.max_age,
+        requested_at: asked.created_at,
+        login: session.as_ref().map(|login| Login {
+            user: &login.user.id,
+            auth_time: login.session.auth_time,
+            chosen: pending.chosen == Some(login.session.id),
+        }),
+        hinted_subject: hinted.as_deref(),
+        claimed_subjects: subjects.as_deref(),
+        consent: consent_state(client, &pending, session.as_ref(), consent.as_ref(), request),
+        now: request.now(),
+    };
+    match (next_step(&facts), &session) {
+        (Step::Refuse(code), _) => Err(OAuthError::new(code, "the user would have to take part first").into()),
+        (Step::Respond, Some(login)) => respond(app, request, client, target, login, consent.as_ref(), pending).await,
+        (Step::Consent, Some(login)) => {
+            // Only the answer of whom the page asks counts.
+            pending.asked = Some(login.user.id.clone());
+            to_page(app, request, "/consent", &pending)
+        }
+        (Step::SelectAccount, _) => to_page(app, request, "/select-account", &pending),
+        (Step::Login { .. } | Step::Respond | Step::Consent, _) => to_page(app, request, "/login", &pending),
+    }
+}
+
+/// OpenID Connect Core 1.0 section 3.1.2.1: whom the client expects, if it sent an ID token of ours.
+async fn hinted_subject(app: &App, client: &Client, asked: &AuthorizeRequest) -> Result<Option<String>, Fault> {
+    let Some(token) = &asked.id_token_hint else { return Ok(None) };
+    let claims = app.keys.verify(&app.store, client, token).await?.claims();
+    let claims = claims.map_err(|error| OAuthError::from(hint::HintRefusal::Unverified).detail(error.to_string()))?;
+    let subject = hint::decide_subject(&claims, app.issuer.as_str(), &client.id).map_err(OAuthError::from)?;
+    Ok(Some(subject))
+}
+
+/// OpenID Connect Core 1.0 section 3.1.2.4: whether the user has agreed, or needn't.
+fn consent_state(
+    client: &Client,
+    pending: &Pending,
+    session: Option<&SessionContext>,
+    consent: Option<&Consent>,
+    request: &Request,
+) -> ConsentState {
+    let asked = &pending.request;
+    let Some(login) = session else { return ConsentState::Missing };
+    if pending.agreed.as_ref() == Some(&login.user.id) {
+        return ConsentState::Given;
+    }
+    let s256 = asked.challenge.as_ref().is_some_and(|challenge| challenge.method == ChallengeMethod::S256);
+    let scope = asked.consent_scope();
+    let covered = client.may_reuse_consent(&asked.redirect_uri, s256)
+        && consent.is_some_and(|consent| consent.covers(client.generation, &scope, request.now()));
+    if covered || client.may_skip_consent(asked.response_type) {
+        ConsentState::NotNeeded
+    } else {
+        ConsentState::Missing
+    }
+}
+
+/// RFC 6749 section 4.1.2: the answer, once the grant is stored.
+async fn respond(
+    app: &App,
+    request: &Request,
+    client: &Client,
+    target: &Target,
+    login: &SessionContext,
+    consent: Option<&Consent>,
+    pending: Pending,
+) -> Result<Reply, Fault> {
+    let asked = pending.request;
+    let authorization = Authorization {
+        client,
+        user: &login.user,
+        session: &login.session,
+        consent_generation: consent.map_or(0, |consent| consent.generation),
+        claims: asked.claims.clone().filter(|_| asked.is_openid()),
+        scope: asked.scope,
+        redirect_uri: asked.redirect_uri,
+        challenge: asked.challenge,
+        nonce: asked.nonce,
+    };
+    let (grant, code) = issue::grant_with_code(app, authorization, request.now());
+    app.store.put_grant(grant).await?;
+    send(app, request, client, target.success(&[("code", code.expose())]))
+}
+
+/// The answer to the client that its request is refused (RFC 6749 section 4.1.2.1). Says so in the log, too.
+///
+/// # Errors
+/// When the page that posts it can't be shown.
+pub(crate) fn refuse(
+    app: &App,
+    request: &Request,
+    client: &Client,
+    target: &Target,
+    error: &OAuthError,
+) -> Result<Reply, Fault> {
+    let (request_id, code, detail) = (request.id(), error.code().name(), error.private_detail().unwrap_or_default());
+    tracing::info!(%request_id, client = %client.id, code, description = error.description(), detail, "authorization refused");
+    send(app, request, client, target.error(error))
+}
+
+/// Sends the browser to the client.
+fn send(app: &App, request: &Request, client: &Client, redirection: Redirection) -> Result<Reply, Fault> {
+    match redirection {
+        Redirection::Location(location) => Ok(Reply::redirect_see_other(&location).no_store()),
+        Redirection::FormPost { action, fields } => {
+            let fields = fields.into_iter().map(|(name, value)| Field::new(name, value)).collect();
+            let page = FormPostPage { action, fields, client: client.name.clone() };
+            app.page(&page, &app.pages.locale(None, request.accept_language()))
+        }
+    }
+}
+
+/// Sends the browser to one of our pages, with the request sealed for it.
+pub(crate) fn to_page(app: &App, request: &Request, path: &str, pending: &Pending) -> Result<Reply, Fault> {
+    let browser = Browser::of(app, request);
+    let sealed = pending.seal(app, Bound::To(&browser))?;
+    let reply = Reply::redirect_see_other(&page_address(app, path, &sealed)).no_store();
+    Ok(match browser.introduction() {
+        Some(cookie) => reply.cookie(cookie),
+        None => reply,
+    })
+}
+
+fn page_address(app: &App, path: &str, sealed: &str) -> String {
+    format!("{}{path}?{}", app.issuer.path(), form::render([(PENDING, sealed)]))
+}

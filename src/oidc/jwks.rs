@@ -1,0 +1,19 @@
+//! The JWK Set (RFC 7517 section 5, OpenID Connect Discovery 1.0 section 3).
+
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+
+use super::discovery::public_document;
+use crate::app::App;
+use crate::app::fault::Fault;
+use crate::app::reply::Reply;
+
+const JWK_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json");
+
+/// Every key that exists, whatever its state.
+///
+/// # Errors
+/// When the keys have changed and can't be read.
+pub async fn jwks(app: &App) -> Result<Reply, Fault> {
+    let ring = app.keys.ring(&app.store).await?;
+    Ok(public_document(app, Reply::json_bytes(ring.jwks())).header(CONTENT_TYPE, JWK_SET))
+}

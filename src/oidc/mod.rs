@@ -1,0 +1,8 @@
+//! The protocol's endpoints, one file each. Each reads as the specification does: parse, authenticate, validate, act,
+//! respond.
+
+pub mod authorize;
+pub mod discovery;
+pub mod jwks;
+pub mod token;
+pub mod userinfo;

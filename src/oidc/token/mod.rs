@@ -1,0 +1,54 @@
+//! The token endpoint (RFC 6749 section 3.2, OpenID Connect Core 1.0 section 3.1.3): one file for each grant type.
+
+mod code;
+mod refresh;
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::fault::Fault;
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::base::form::Form;
+use crate::model::client::Client;
+use crate::protocol::client_auth::{self, Credentials};
+use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::token::TokenRequest;
+
+/// Exchanges a grant for tokens.
+///
+/// # Errors
+/// RFC 6749 section 5.2.
+pub async fn token(app: &App, request: &mut Request) -> Result<Reply, Fault> {
+    let form = request.form().await?;
+    let client = authenticate_client(app, request, &form).await?;
+    let ask = TokenRequest::parse(&form)?;
+    ask.check(&client)?;
+    let now = request.now();
+    let response = match ask {
+        TokenRequest::AuthorizationCode { code, redirect_uri, verifier } => {
+            code::redeem(app, &client, &code, redirect_uri, verifier, now).await?
+        }
+        TokenRequest::RefreshToken { refresh_token, scope } => {
+            refresh::rotate(app, &client, refresh_token, scope.as_ref(), now).await?
+        }
+    };
+    Ok(Reply::json(&response).no_store())
+}
+
+/// RFC 6749 section 2.3: the client that makes the request, as sure as its type allows.
+async fn authenticate_client(app: &App, request: &Request, form: &Form) -> Result<Arc<Client>, Fault> {
+    let credentials = Credentials::parse(request.authorization()?, form)?;
+    for id in credentials.client_ids() {
+        if let Some(client) = app.store.client(id).await? {
+            client_auth::check(&client, &credentials)?;
+            return Ok(client);
+        }
+    }
+    Err(credentials.refuse("there is no such client").into())
+}
+
+/// `invalid_grant`, with the reason for the log only: the client learns no more than that it doesn't hold.
+fn invalid_grant(description: &'static str, detail: impl AsRef<str>) -> Fault {
+    OAuthError::new(ErrorCode::InvalidGrant, description).detail(detail).into()
+}

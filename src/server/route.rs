@@ -1,0 +1,191 @@
+//! The one table of addresses: what lives where, which methods it takes, who may read its answers, how its errors look.
+
+use std::sync::Arc;
+
+use hyper::header::{ALLOW, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::{Method, StatusCode};
+
+use super::Handler;
+use super::health;
+use crate::account::{consent, login, logout, select_account};
+use crate::app::App;
+use crate::app::cors::{Sharing, is_preflight};
+use crate::app::fault::{Channel, Fault};
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::oidc::{authorize, discovery, jwks, token, userinfo};
+use crate::page::HomePage;
+use crate::protocol::issuer::Endpoint;
+
+/// Something that lives at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place<'a> {
+    Home,
+    Discovery,
+    Jwks,
+    Authorize,
+    Token,
+    Userinfo,
+    Login,
+    Consent,
+    SelectAccount,
+    Logout,
+    Asset(&'a str),
+    Healthz,
+    Readyz,
+}
+
+/// Which scripts may read what a place answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// All: it is public.
+    Everybody,
+    /// Those of the origins that clients have registered.
+    Clients,
+    /// Our own only.
+    Nobody,
+}
+
+impl<'a> Place<'a> {
+    /// What lives at a path below the issuer's.
+    fn find(path: &'a str) -> Option<Self> {
+        let endpoint = |endpoint: Endpoint| endpoint.path();
+        Some(match path {
+            "/" => Self::Home,
+            _ if path == endpoint(Endpoint::Discovery) => Self::Discovery,
+            _ if path == endpoint(Endpoint::Jwks) => Self::Jwks,
+            _ if path == endpoint(Endpoint::Authorize) => Self::Authorize,
+            _ if path == endpoint(Endpoint::Token) => Self::Token,
+            _ if path == endpoint(Endpoint::Userinfo) => Self::Userinfo,
+            "/login" => Self::Login,
+            "/consent" => Self::Consent,
+            "/select-account" => Self::SelectAccount,
+            "/logout" => Self::Logout,
+            "/healthz" => Self::Healthz,
+            "/readyz" => Self::Readyz,
+            _ => Self::Asset(path.strip_prefix("/asset/")?),
+        })
+    }
+
+    /// As `Allow` lists them.
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Home | Self::Discovery | Self::Jwks | Self::Asset(_) | Self::Healthz | Self::Readyz => {
+                "GET, HEAD, OPTIONS"
+            }
+            // HEAD would issue a code and drop it.
+            Self::Authorize => "GET, POST, OPTIONS",
+            Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout => {
+                "GET, HEAD, POST, OPTIONS"
+            }
+            Self::Token => "POST, OPTIONS",
+        }
+    }
+
+    fn takes(self, request: &Request) -> bool {
+        let name = if request.is_head() { "HEAD" } else { request.method().as_str() };
+        self.methods().split(", ").any(|method| method == name)
+    }
+
+    const fn readers(self) -> Readers {
+        match self {
+            Self::Discovery | Self::Jwks => Readers::Everybody,
+            Self::Token | Self::Userinfo => Readers::Clients,
+            _ => Readers::Nobody,
+        }
+    }
+
+    const fn channel(self) -> Channel {
+        match self {
+            Self::Userinfo => Channel::Bearer,
+            Self::Token | Self::Discovery | Self::Jwks => Channel::Json,
+            _ => Channel::Page,
+        }
+    }
+}
+
+/// The provider as the server sees it.
+pub struct Provider(pub Arc<App>);
+
+impl Handler for Provider {
+    async fn handle(&self, mut request: Request) -> Reply {
+        let app = self.0.as_ref();
+        let path = request.path().to_owned();
+        let Some(place) = Place::find(&path) else {
+            return Fault::missing().answer(app, &request, Channel::Page);
+        };
+        let sharing = match place.readers() {
+            Readers::Everybody => Some(Sharing::Everybody),
+            Readers::Clients => {
+                let known = match request.origin() {
+                    Some(origin) => app.origins.allows(&app.store, origin).await,
+                    None => false,
+                };
+                Some(Sharing::decide(&request, known))
+            }
+            Readers::Nobody => None,
+        };
+        let reply = match sharing {
+            Some(sharing) if is_preflight(&request) => return sharing.preflight(place.methods()),
+            _ if !place.takes(&request) => Reply::empty(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, allow(place)),
+            _ if *request.method() == Method::OPTIONS => {
+                Reply::empty(StatusCode::NO_CONTENT).header(ALLOW, allow(place))
+            }
+            _ => match go(app, place, &mut request).await {
+                Ok(reply) => reply,
+                Err(fault) => fault.answer(app, &request, place.channel()),
+            },
+        };
+        match sharing {
+            Some(sharing) => sharing.apply(reply),
+            None => reply,
+        }
+    }
+}
+
+fn allow(place: Place<'_>) -> HeaderValue {
+    HeaderValue::from_static(place.methods())
+}
+
+async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply, Fault> {
+    let posted = *request.method() == Method::POST;
+    match place {
+        Place::Home => home(app, request),
+        Place::Discovery => Ok(discovery::discovery(app)),
+        Place::Jwks => jwks::jwks(app).await,
+        Place::Authorize => authorize::authorize(app, request).await,
+        Place::Token => token::token(app, request).await,
+        Place::Userinfo => userinfo::userinfo(app, request).await,
+        Place::Login if posted => login::submit(app, request).await,
+        Place::Login => login::show(app, request).await,
+        Place::Consent if posted => consent::submit(app, request).await,
+        Place::Consent => consent::show(app, request).await,
+        Place::SelectAccount if posted => select_account::submit(app, request).await,
+        Place::SelectAccount => select_account::show(app, request).await,
+        Place::Logout if posted => logout::submit(app, request).await,
+        Place::Logout => logout::show(app, request).await,
+        Place::Asset(name) => asset(app, name, request),
+        Place::Healthz => Ok(health::alive()),
+        Place::Readyz => Ok(health::ready(app).await),
+    }
+}
+
+/// The page at the issuer's own address, for whoever wonders what this is.
+fn home(app: &App, request: &Request) -> Result<Reply, Fault> {
+    let page = HomePage { issuer: app.issuer.to_string(), discovery: app.issuer.address(Endpoint::Discovery) };
+    app.page(&page, &app.pages.locale(None, request.accept_language()))
+}
+
+/// A style sheet, script or image of the pages.
+fn asset(app: &App, name: &str, request: &Request) -> Result<Reply, Fault> {
+    let asset = app.pages.asset(name).ok_or_else(Fault::missing)?;
+    let etag = asset.etag();
+    let query = request.query()?;
+    let cache = HeaderValue::from_static(asset.cache_control(query.get("v")));
+    let reply = if request.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|tag| tag.trim() == etag)) {
+        Reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        Reply::bytes(HeaderValue::from_static(asset.content_type), asset.bytes.clone())
+    };
+    Ok(reply.header(CACHE_CONTROL, cache).text_header(ETAG, &etag))
+}

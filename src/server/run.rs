@@ -1,0 +1,158 @@
+//! `serve`: from settings and a store to a running provider, and its graceful end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::route::Provider;
+use super::{Options, serve};
+use crate::app::request::Limits;
+use crate::app::{App, StartError};
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Connections that the system keeps for us until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// Rows that one step of the sweep takes away, so that other writes need not wait for long.
+const SWEEP_SLICE: usize = 256;
+
+/// How long the memory of password hashing is kept after the last one.
+const IDLE_MEMORY: Duration = Duration::from_secs(60);
+
+/// Why the provider doesn't run.
+#[derive(Debug)]
+pub enum RunError {
+    /// It can't be put together.
+    Start(StartError),
+    /// An address can't be listened on.
+    Listen(SocketAddr, io::Error),
+    /// The system refuses something else.
+    System(io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => error.fmt(f),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address} (http.listen): {error}"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// Runs the provider until SIGTERM or SIGINT, then finishes what it accepted.
+///
+/// # Errors
+/// When it can't be started. What goes wrong later is logged; the provider goes on.
+pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listeners = bind(&settings.http.listen)?;
+        let app = App::new(settings, store, Clock::System, Random::System).map_err(RunError::Start)?;
+        let stop = stop_signal()?;
+        for listener in &listeners {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
+        }
+        if !app.keys.ring(&app.store).await.is_ok_and(|ring| ring.can_sign()) {
+            tracing::warn!("there is no signing key: run `hallpass creatersakey`");
+        }
+        serve_app(Arc::new(app), listeners, stop).await?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// Serves a provider until `stop` is ready, and looks after it meanwhile.
+///
+/// # Errors
+/// When there is nothing to listen on.
+pub async fn serve_app(app: Arc<App>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let options = options(&app);
+    let upkeep = tokio::spawn(look_after(Arc::clone(&app)));
+    let served = serve(listeners, Provider(app), options, stop).await;
+    upkeep.abort();
+    served
+}
+
+fn options(app: &App) -> Options {
+    let http = &app.settings.http;
+    Options {
+        mount: app.issuer.path().to_owned(),
+        limits: Limits { body_size: http.max_body, body_deadline: http.body_timeout },
+        head_size: http.max_header_bytes,
+        connections: http.max_connections,
+        requests: http.max_in_flight,
+        first_byte_deadline: http.first_byte_timeout,
+        head_deadline: http.header_timeout,
+        idle_deadline: http.idle_timeout,
+        stop_deadline: http.shutdown_timeout,
+        clock: app.clock.clone(),
+        ..Options::default()
+    }
+}
+
+/// Listens on every address.
+///
+/// # Errors
+/// The first address that can't be had.
+pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, RunError> {
+    let listen = |address: &SocketAddr| {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart must not wait for connections of the process before it to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(*address)?;
+        socket.listen(BACKLOG)
+    };
+    addresses.iter().map(|address| listen(address).map_err(|error| RunError::Listen(*address, error))).collect()
+}
+
+/// Ready at the first SIGTERM or SIGINT.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what was accepted");
+    })
+}
+
+/// Takes away expired rows and idle memory, now and then.
+async fn look_after(app: Arc<App>) {
+    let mut tick = interval(app.settings.store.sweep_interval);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let now = app.clock.now();
+        app.passwords.lane().release_idle(now, IDLE_MEMORY);
+        loop {
+            match app.store.sweep(now, SWEEP_SLICE).await {
+                Ok(SWEEP_SLICE..) => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the sweep could not take expired rows away");
+                    break;
+                }
+            }
+        }
+    }
+}
