@@ -140,6 +140,10 @@ impl ClientCache {
         if self.capacity == 0 || self.revision() != revision {
             return;
         }
+        // Between a commit and its publication both versions can be read: nobody who saw the new one gets the old one again.
+        if clients.get(&client.id).is_some_and(|kept| kept.version > client.version) {
+            return;
+        }
         if clients.len() >= self.capacity
             && let Some(any) = clients.keys().next().cloned()
         {
@@ -176,6 +180,15 @@ mod tests {
         assert!(cache.get(&ClientId::new("a")).is_some());
         cache.invalidate();
         assert!(cache.get(&ClientId::new("a")).is_none());
+    }
+
+    #[test]
+    fn a_slow_reader_does_not_bring_an_old_version_back() {
+        let cache = ClientCache::new(8);
+        let newer = Arc::new(Client { version: 2, ..Client::clone(&client("a")) });
+        cache.insert(newer, cache.revision());
+        cache.insert(client("a"), cache.revision());
+        assert_eq!(cache.get(&ClientId::new("a")).unwrap().version, 2);
     }
 
     #[test]
