@@ -83,13 +83,15 @@ pub struct Minted {
 }
 
 /// Fresh tokens for a grant. `scope` is the grant's or less; a refresh token comes along where `refresh` says so.
-pub fn tokens(app: &App, grant: &Grant, scope: Scope, refresh: bool, now: Timestamp) -> Minted {
+pub fn tokens(app: &App, client: &Client, grant: &Grant, scope: Scope, refresh: bool, now: Timestamp) -> Minted {
     let lifetimes = &app.settings.lifetimes;
     let expires_at = now + lifetimes.access_token;
     let access = Bearer::mint(expires_at, &app.random);
     let refresh = refresh.then(|| {
         let expires_at = (now + lifetimes.refresh_idle).min(grant.ends_at);
-        (Bearer::mint(expires_at, &app.random), expires_at)
+        // A token that stays in use may live as long as its family; one that is replaced goes when it expires.
+        let gone_after = if client.rotate_refresh_tokens { expires_at } else { grant.ends_at };
+        (Bearer::mint(gone_after, &app.random), expires_at)
     });
     let rows = NewTokens {
         access: AccessToken {

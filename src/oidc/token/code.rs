@@ -42,7 +42,7 @@ pub(super) async fn redeem(
         return Err(invalid_grant(REFUSED, "its user, client or consent has moved on"));
     }
     let refresh = client.may_use(GrantType::RefreshToken);
-    let minted = issue::tokens(app, &found.grant, found.grant.scope.clone(), refresh, now);
+    let minted = issue::tokens(app, client, &found.grant, found.grant.scope.clone(), refresh, now);
     let nonce = found.grant.nonce.as_deref();
     let occasion = Occasion { client, user: &found.user, grant: &found.grant, nonce, now };
     let response = issue::token_response(app, &occasion, &minted).await?;
