@@ -1,4 +1,42 @@
-//! hallpass: an OpenID Connect provider in one binary.
+//! hallpass: an OpenID Connect provider in one binary, and the library that it is made of.
+//!
+//! # The house
+//!
+//! A room uses only rooms on the floors below its own. From the top:
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | people at a terminal | [`cli`] |
+//! | the listener and the one table of addresses | [`server`] |
+//! | the protocol's endpoints · pages an end user meets · administration | [`oidc`] [`account`] [`admin`] |
+//! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
+//! | the outside: settings, disk, pages | [`settings`] [`store`] [`page`] |
+//! | the specifications as pure functions: parse, check, render | [`protocol`] |
+//! | the nouns that are kept, and their pure decisions | [`model`] |
+//! | signatures and keys | [`jose`] |
+//! | clock, random, encodings, secrets, forms, URIs | [`base`] |
+//!
+//! `base` to `protocol` never await and never open a file; the time comes in as an argument named `now`.
+//!
+//! # Where a thing lives
+//!
+//! - A rule of a specification: [`protocol`], under its name in the specification.
+//! - Something that is kept: [`model`] for what it is and what may become of it, [`store`] for how it stays.
+//! - An endpoint: [`oidc`], one file each; grant types have files of their own in `oidc::token`.
+//! - Something that a person sees: [`account`] and [`page`] in a browser, [`cli`] in a terminal.
+//! - What every request can use: [`app`]. Codes and tokens are minted in [`app::issue`] and nowhere else; errors become bytes
+//!   in [`app::fault`] and nowhere else; private keys are used in `jose::sign` and nowhere else.
+//!
+//! # The way of a login
+//!
+//! [`oidc::authorize`] proves the client and where answers go (`protocol::redirect::Target`: without it no redirect can be made),
+//! reads the rest, and [resumes](oidc::authorize::resume): `protocol::interaction::next_step` names what has to happen next.
+//! Pages carry the request along sealed ([`app::pending`]), so that it costs no row and can't be changed; each page ends in
+//! `resume` again. When all is done a grant with its code is one row in the store. The token endpoint redeems it in one
+//! transaction, whose rule is `model::grant::decide_redeem`.
+//!
+//! A grant is a family: its code, access tokens and refresh tokens. Ending that one row ends all of it, and so does a change of
+//! generation of the user, the client or the consent that it was made with.
 
 pub mod account;
 pub mod app;
