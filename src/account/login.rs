@@ -65,7 +65,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
                 LoginProblem::Throttled { seconds } => {
                     reply.status(StatusCode::TOO_MANY_REQUESTS).retry_after(Duration::from_secs(seconds))
                 }
-                LoginProblem::Missing | LoginProblem::Wrong | LoginProblem::Expired => reply,
+                LoginProblem::Missing | LoginProblem::Wrong => reply,
             })
         }
     }

@@ -21,7 +21,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use hyper::header::{CONTENT_LANGUAGE, HeaderValue};
 
 use crate::base::clock::Clock;
 use crate::base::random::Random;
@@ -107,7 +107,9 @@ impl App {
     pub fn new(settings: Settings, store: Store, clock: Clock, random: Random) -> Result<Self, StartError> {
         let issuer = settings.require_issuer().map_err(StartError::Settings)?.clone();
         let frame = Frame { base: issuer.path().to_owned(), product: settings.pages.title.clone(), banner: None };
-        let pages = Pages::new(&frame, settings.templates.dir.as_deref()).map_err(StartError::Page)?;
+        let pages = Pages::new(&frame, settings.templates.dir.as_deref())
+            .and_then(|pages| pages.with_default_language(&settings.i18n.default_locale))
+            .map_err(StartError::Page)?;
         let languages: Vec<String> = pages.languages().map(ToOwned::to_owned).collect();
         let metadata = Metadata::new(&Offer {
             issuer: &issuer,
@@ -151,7 +153,7 @@ impl App {
     pub fn page<P: Page>(&self, page: &P, locale: &Locale) -> Result<Reply, Fault> {
         let html = self.pages.render(page, locale)?;
         let policy = HeaderValue::try_from(page.policy()).map_err(|error| Fault::internal(error.to_string()))?;
-        Ok(Reply::html(html, &policy).no_store())
+        Ok(Reply::html(html, &policy).text_header(CONTENT_LANGUAGE, locale.tag()).no_store())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which language a page is in: what the relying party asks for, then what the browser prefers, then English.
+//! Which language a page is in: what the relying party asks for, then what the browser prefers, then the
+//! deployment's own, which is English unless it says otherwise.
 
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub(super) struct Languages {
     spoken: Vec<Locale>,
     /// English as it is in the program: it has every sentence.
     english: Locale,
+    /// What people get whose own language is not among ours.
+    fallback: Option<Locale>,
 }
 
 impl Languages {
@@ -33,7 +36,7 @@ impl Languages {
     /// None with the catalogue as tested.
     pub(super) fn new() -> Result<Self, CatalogueError> {
         let english = Catalogue::parse("en", include_str!("../../templates/locale/en.toml"), None)?;
-        Ok(Self { spoken: Vec::new(), english: Locale(Arc::new(english)) })
+        Ok(Self { spoken: Vec::new(), english: Locale(Arc::new(english)), fallback: None })
     }
 
     /// Adds a language from `text`, on top of the file that it replaces, on top of English.
@@ -61,6 +64,19 @@ impl Languages {
 
     /// What people get whose own language is not among ours.
     pub(super) fn fallback(&self) -> &Locale {
+        self.fallback.as_ref().unwrap_or_else(|| self.english())
+    }
+
+    /// Makes another language than English the fallback; `false` when it isn't spoken.
+    pub(super) fn fall_back_to(&mut self, tag: &str) -> bool {
+        let found = self.spoken.iter().find(|locale| locale.tag().eq_ignore_ascii_case(tag)).cloned();
+        let spoken = found.is_some();
+        self.fallback = found.or(self.fallback.take());
+        spoken
+    }
+
+    /// English, with what replaces it.
+    fn english(&self) -> &Locale {
         self.spoken.iter().find(|locale| locale.tag() == self.english.tag()).unwrap_or(&self.english)
     }
 

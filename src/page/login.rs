@@ -34,8 +34,6 @@ pub enum LoginProblem {
         /// When the next attempt counts.
         seconds: u64,
     },
-    /// The form was older than a pending request lives, or came without its cookie.
-    Expired,
 }
 
 impl Page for LoginPage {
@@ -69,7 +67,6 @@ impl Page for LoginPage {
             ("wrong", failed("ada", LoginProblem::Wrong)),
             ("missing", failed("", LoginProblem::Missing)),
             ("throttled", failed("ada", LoginProblem::Throttled { seconds: 30 })),
-            ("expired", failed("ada", LoginProblem::Expired)),
             ("long", Self { client: Some(Client::long()), ..page.clone() }),
             ("right_to_left", Self { client: Some(Client::right_to_left()), ..page.clone() }),
             (

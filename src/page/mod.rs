@@ -178,6 +178,17 @@ impl Pages {
         self.languages.choose(ui_locales, accept_language).clone()
     }
 
+    /// The same pages, in this language for people whose own is not among ours.
+    ///
+    /// # Errors
+    /// [`PageError::Language`] when they don't come in it.
+    pub fn with_default_language(mut self, tag: &str) -> Result<Self, PageError> {
+        if self.languages.fall_back_to(tag) {
+            return Ok(self);
+        }
+        Err(PageError::Language { tag: tag.to_owned(), spoken: self.languages().collect::<Vec<_>>().join(", ") })
+    }
+
     /// The languages that pages come in, as `ui_locales_supported` wants them (OpenID Connect Discovery section 3).
     pub fn languages(&self) -> impl Iterator<Item = &str> {
         self.languages.spoken().iter().map(Locale::tag)
@@ -252,6 +263,13 @@ pub enum PageError {
         /// Which.
         path: PathBuf,
     },
+    /// The pages do not come in a language that is to be the default.
+    Language {
+        /// Which.
+        tag: String,
+        /// Those that they come in.
+        spoken: String,
+    },
     /// A template, catalogue or asset does not work.
     File {
         /// Its path, or its name in the program.
@@ -282,6 +300,9 @@ impl fmt::Display for PageError {
                     BUILT_IN.iter().map(|&(name, _)| name).filter(|name| !name.contains('/')).collect();
                 write!(f, "{}: no page is called so; there are {}", path.display(), pages.join(", "))
             }
+            Self::Language { tag, spoken } => {
+                write!(f, "i18n.default_locale: the pages don't come in \"{tag}\"; they come in {spoken}")
+            }
             Self::File { file, line: Some(line), reason } => write!(f, "{file}:{line}: {reason}"),
             Self::File { file, line: None, reason } => write!(f, "{file}: {reason}"),
         }
@@ -292,7 +313,7 @@ impl std::error::Error for PageError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { error, .. } => Some(error),
-            Self::Unknown { .. } | Self::File { .. } => None,
+            Self::Unknown { .. } | Self::Language { .. } | Self::File { .. } => None,
         }
     }
 }

@@ -104,7 +104,7 @@ fn contract_login() {
 
 #[test]
 fn contract_login_problems_are_announced() {
-    for problem in ["wrong", "missing", "throttled", "expired"] {
+    for problem in ["wrong", "missing", "throttled"] {
         let page = html::<LoginPage>(problem);
         assert!(page.contains("id=\"login-problem\" role=\"alert\">"), "{problem}");
         assert!(page.contains("aria-describedby=\"login-problem\""), "{problem}");

@@ -222,3 +222,12 @@ fn assets_are_addressed_by_their_version() {
         assert!(!asset.bytes.is_empty(), "{}", asset.name);
     }
 }
+
+#[test]
+fn the_default_language_is_for_whoever_reads_none_of_ours() {
+    let german = Pages::new(&frame(), None).unwrap().with_default_language("de").unwrap();
+    assert_eq!(german.locale(None, Some("xx")).tag(), "de");
+    assert_eq!(german.locale(None, Some("fr")).tag(), "fr");
+    let error = Pages::new(&frame(), None).unwrap().with_default_language("xx").unwrap_err().to_string();
+    assert!(error.starts_with("i18n.default_locale: the pages don't come in \"xx\"; they come in "), "{error}");
+}
