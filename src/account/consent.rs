@@ -33,7 +33,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
     });
     let page = AuthorizePage {
         pending: visit.seal(app)?,
-        client: client_view(&visit.client),
+        client: client_view(app, &visit.client),
         account: account_view(&login.user),
         scopes: scopes.collect(),
         destination: destination(visit.target.redirect_uri()),

@@ -161,7 +161,12 @@ fn page(
     problem: Option<LoginProblem>,
     again: bool,
 ) -> Result<Reply, Fault> {
-    let page =
-        LoginPage { pending: visit.seal(app)?, client: Some(client_view(&visit.client)), username, problem, again };
+    let page = LoginPage {
+        pending: visit.seal(app)?,
+        client: Some(client_view(app, &visit.client)),
+        username,
+        problem,
+        again,
+    };
     app.page(&page, &visit.locale)
 }

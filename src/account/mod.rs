@@ -4,6 +4,7 @@
 
 pub mod consent;
 pub mod login;
+pub mod logo;
 pub mod logout;
 pub mod select_account;
 
@@ -56,10 +57,10 @@ impl Visit {
 }
 
 /// What the pages show of a client.
-fn client_view(client: &Client) -> page::Client {
+fn client_view(app: &App, client: &Client) -> page::Client {
     page::Client {
         name: if client.name.is_empty() { client.id.to_string() } else { client.name.clone() },
-        logo: client.logo_uri.clone(),
+        logo: client.logo_uri.clone().or_else(|| logo::address(app, client)),
         uri: client.client_uri.clone(),
         policy: client.policy_uri.clone(),
         tos: client.tos_uri.clone(),

@@ -21,7 +21,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
     };
     let page = SelectAccountPage {
         pending: visit.seal(app)?,
-        client: client_view(&visit.client),
+        client: client_view(app, &visit.client),
         account: account_view(&login.user),
     };
     app.page(&page, &visit.locale)

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::codec;
 use super::id::{ClientId, UserId};
+use super::logo::Logo;
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
@@ -220,6 +221,9 @@ pub struct Client {
     /// Counts the changes, for optimistic updates. The store sets it.
     #[n(23)]
     pub version: u64,
+    /// An image of its own, shown where there is no `logo_uri`.
+    #[n(24)]
+    pub logo: Option<Logo>,
 }
 
 impl Client {
@@ -252,6 +256,7 @@ impl Client {
             created_at: now,
             updated_at: now,
             version: 0,
+            logo: None,
         }
     }
 

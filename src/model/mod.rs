@@ -9,6 +9,7 @@ pub mod consent;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod logo;
 pub mod scope;
 pub mod session;
 pub mod user;

@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode};
 
 use super::Handler;
 use super::health;
-use crate::account::{consent, login, logout, select_account};
+use crate::account::{consent, login, logo, logout, select_account};
 use crate::app::App;
 use crate::app::cors::{Sharing, is_preflight};
 use crate::app::fault::{Channel, Fault};
@@ -31,6 +31,7 @@ enum Place<'a> {
     SelectAccount,
     Logout,
     Asset(&'a str),
+    ClientLogo(&'a str),
     Healthz,
     Readyz,
 }
@@ -63,16 +64,23 @@ impl<'a> Place<'a> {
             "/logout" => Self::Logout,
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
-            _ => Self::Asset(path.strip_prefix("/asset/")?),
+            _ => match path.strip_prefix("/asset/") {
+                Some(name) => Self::Asset(name),
+                None => Self::ClientLogo(path.strip_prefix(logo::PATH)?),
+            },
         })
     }
 
     /// As `Allow` lists them.
     const fn methods(self) -> &'static str {
         match self {
-            Self::Home | Self::Discovery | Self::Jwks | Self::Asset(_) | Self::Healthz | Self::Readyz => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::Home
+            | Self::Discovery
+            | Self::Jwks
+            | Self::Asset(_)
+            | Self::ClientLogo(_)
+            | Self::Healthz
+            | Self::Readyz => "GET, HEAD, OPTIONS",
             // HEAD would issue a code and drop it.
             Self::Authorize => "GET, POST, OPTIONS",
             Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout => {
@@ -172,6 +180,7 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::Logout if posted => logout::submit(app, request).await,
         Place::Logout => logout::show(app, request).await,
         Place::Asset(name) => asset(app, name, request),
+        Place::ClientLogo(id) => logo::show(app, request, id).await,
         Place::Healthz => Ok(health::alive()),
         Place::Readyz => Ok(health::ready(app).await),
     }
