@@ -39,6 +39,7 @@
 //! generation of the user, the client or the consent that it was made with.
 
 pub mod account;
+pub mod admin;
 pub mod app;
 pub mod base;
 pub mod jose;
