@@ -42,6 +42,7 @@ pub mod account;
 pub mod admin;
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod jose;
 pub mod model;
 pub mod oidc;
