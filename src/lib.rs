@@ -39,8 +39,10 @@
 //! generation of the user, the client or the consent that it was made with.
 
 pub mod account;
+pub mod admin;
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod jose;
 pub mod model;
 pub mod oidc;

@@ -1,2 +1,7 @@
 //! The command line's doormat: everything is in the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hallpass::cli::run(std::env::args_os().skip(1))
+}

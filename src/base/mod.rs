@@ -2,6 +2,7 @@
 pub mod clock;
 pub mod encode;
 pub mod form;
+pub mod nearest;
 pub mod network;
 pub mod random;
 pub mod secret;

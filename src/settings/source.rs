@@ -11,6 +11,7 @@ use super::kind::{Kind, Refusal, Surroundings};
 use super::schema::Key;
 use super::table::{KEYS, SECTIONS};
 use super::written::Written;
+use crate::base::nearest::edit_distance;
 
 /// The file that is read when nobody names another one.
 pub const DEFAULT_FILE: &str = "hallpass.toml";
@@ -261,44 +262,11 @@ fn distance_to(key: &Key, name: &str) -> usize {
     edit_distance(key.name, name).min(edit_distance(key.parts().1, last) + 3)
 }
 
-/// How many letters must be put in, left out or replaced to make one text of the other (Levenshtein).
-fn edit_distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (index, left) in one.chars().enumerate() {
-        let mut before = index + 1;
-        let mut diagonal = index;
-        for (right, cell) in other.chars().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            *cell = (diagonal + usize::from(left != right)).min(above + 1).min(before + 1);
-            (diagonal, before) = (above, *cell);
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// As much of a value as fits into one line.
 fn shorten(written: &Written) -> String {
     let text = written.to_string();
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edit_distance_counts_letters() {
-        for (one, other, distance) in
-            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("listen", "listn", 1), ("é", "e", 1)]
-        {
-            assert_eq!(edit_distance(one, other), distance, "{one} {other}");
-            assert_eq!(edit_distance(other, one), distance, "{other} {one}");
-        }
     }
 }

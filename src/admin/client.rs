@@ -1,0 +1,473 @@
+//! Clients, under the names of RFC 7591 section 2 where it has them.
+
+use serde_json::{Map, Value};
+
+use super::member::Members;
+use super::{Answer, Context, Problem, page_of};
+use crate::base::encode::base64url;
+use crate::base::form::Form;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::base::uri::{self, LoopbackUri, UriError};
+use crate::jose::alg::Algorithm;
+use crate::jose::key::MIN_SECRET;
+use crate::model::client::{Client, ClientType, GrantType, ResponseType};
+use crate::model::id::{ClientId, MAX_TEXT_ID, is_text_id};
+use crate::model::scope::{self, Scope};
+use crate::store::Put;
+
+/// Bounds, so that a row stays small and a page stays readable.
+const MAX_NAME: usize = 100;
+const MAX_URIS: usize = 100;
+const MAX_SCOPES: usize = 100;
+const MAX_CONTACTS: usize = 10;
+const MAX_CONTACT: usize = 255;
+const MAX_SECRET: usize = 1024;
+const MAX_METADATA: usize = 16 * 1024;
+
+/// What this release can do.
+const RESPONSE_TYPES: [ResponseType; 1] = [ResponseType::CODE];
+
+/// How often a change is tried again when somebody else was quicker.
+const ATTEMPTS: usize = 3;
+
+/// `GET clients`.
+pub(super) async fn list(context: &Context<'_>, query: &Form) -> Result<Answer, Problem> {
+    let (after, limit) = page_of(query)?;
+    let page = context.store.clients(after.map(ClientId::new).as_ref(), limit).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for client in &page.items {
+        items.push(render(context, client).await?.into());
+    }
+    Ok(Answer::list(items, page.next.map(|id| id.to_string())))
+}
+
+/// `GET clients/{client_id}`.
+pub(super) async fn show(context: &Context<'_>, id: &str) -> Result<Answer, Problem> {
+    Ok(Answer::ok(render(context, &find(context, id).await?).await?))
+}
+
+/// `POST clients`. The answer has the secret, for the only time.
+pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer, Problem> {
+    let mut members = Members::of(body)?;
+    let id = match members.text("client_id")? {
+        Some(id) if is_text_id(&id) => id,
+        Some(_) => {
+            let right = format!("client_id must be 1 to {MAX_TEXT_ID} visible ASCII characters without spaces");
+            return Err(Problem::invalid("client_id", right));
+        }
+        None => new_id(context.random),
+    };
+    let given = members.secret("client_secret")?;
+    let generation = u32::from_be_bytes(context.random.bytes());
+    let mut client = Client::new(ClientId::new(id), String::new(), generation, context.clock.now());
+    change(context, &mut client, members).await?;
+    if client.name.is_empty() {
+        return Err(Problem::invalid("client_name", "client_name is missing".into()));
+    }
+    client.secret = match (client.kind, given) {
+        (ClientType::Confidential, Some(secret)) => Some(check_secret(secret)?),
+        (ClientType::Confidential, None) => Some(new_secret(context.random)),
+        (ClientType::Public, None) => None,
+        (ClientType::Public, Some(_)) => {
+            let why = "a public client has no secret: leave it out, or make the client confidential";
+            return Err(Problem::invalid("client_secret", why.into()));
+        }
+    };
+    check(&client)?;
+    let warnings = warnings(&client);
+    let secret = client.secret.clone();
+    match context.store.create_client(client).await? {
+        Put::Done(client) => {
+            let body = with_secret(render(context, &client).await?, secret.as_ref());
+            Ok(Answer::created(body).warn(warnings))
+        }
+        _ => Err(Problem::conflict("there is a client of that id already".into())),
+    }
+}
+
+/// `PATCH clients/{client_id}`: changes what is named. A client that becomes confidential gets a secret, and the answer
+/// has it; one that becomes public loses its own.
+pub(super) async fn update(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {
+    for _ in 0..ATTEMPTS {
+        let mut client = find(context, id).await?;
+        change(context, &mut client, Members::of(body.clone())?).await?;
+        let made = match client.kind {
+            ClientType::Public => {
+                client.secret = None;
+                None
+            }
+            ClientType::Confidential if client.secret.is_none() => {
+                client.secret = Some(new_secret(context.random));
+                client.secret.clone()
+            }
+            ClientType::Confidential => None,
+        };
+        check(&client)?;
+        client.updated_at = context.clock.now();
+        let warnings = warnings(&client);
+        match context.store.update_client(client).await? {
+            Put::Done(client) => {
+                let body = with_secret(render(context, &client).await?, made.as_ref());
+                return Ok(Answer::ok(body).warn(warnings));
+            }
+            Put::Missing => return Err(missing(id)),
+            _ => {}
+        }
+    }
+    Err(Problem::contended())
+}
+
+/// `DELETE clients/{client_id}`: ends its codes, tokens and consents too.
+pub(super) async fn delete(context: &Context<'_>, id: &str) -> Result<Answer, Problem> {
+    if context.store.delete_client(&ClientId::new(id)).await? { Ok(Answer::done()) } else { Err(missing(id)) }
+}
+
+/// `POST clients/{client_id}/secret`: a new secret, given as `client_secret` or drawn. The old one opens nothing from then
+/// on; the answer has the new one, for the only time.
+pub(super) async fn rotate_secret(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {
+    let mut members = Members::of(body)?;
+    let given = members.secret("client_secret")?;
+    members.done()?;
+    let secret = given.map_or_else(|| Ok(new_secret(context.random)), check_secret)?;
+    for _ in 0..ATTEMPTS {
+        let mut client = find(context, id).await?;
+        if client.is_public() {
+            return Err(Problem::conflict(format!("{id} is a public client: it has no secret")));
+        }
+        client.secret = Some(secret.clone());
+        check(&client)?;
+        client.updated_at = context.clock.now();
+        let warnings = warnings(&client);
+        match context.store.update_client(client).await? {
+            Put::Done(client) => {
+                let body = with_secret(render(context, &client).await?, Some(&secret));
+                return Ok(Answer::ok(body).warn(warnings));
+            }
+            Put::Missing => return Err(missing(id)),
+            _ => {}
+        }
+    }
+    Err(Problem::contended())
+}
+
+async fn find(context: &Context<'_>, id: &str) -> Result<Client, Problem> {
+    let found = context.store.client(&ClientId::new(id)).await?.ok_or_else(|| missing(id))?;
+    Ok((*found).clone())
+}
+
+fn missing(id: &str) -> Problem {
+    Problem::missing(format!("there is no client {id}"))
+}
+
+/// 128 random bits that can stand behind a command without looking like an option.
+fn new_id(random: &Random) -> String {
+    loop {
+        let id = base64url(random.bytes::<16>());
+        if id.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            return id;
+        }
+    }
+}
+
+/// 256 random bits.
+fn new_secret(random: &Random) -> Secret {
+    Secret::new(base64url(random.bytes::<32>()))
+}
+
+/// Takes the members of a call over into a client. Each is checked for itself here; what must go together is the business
+/// of [`check`].
+async fn change(context: &Context<'_>, client: &mut Client, mut members: Members) -> Result<(), Problem> {
+    if let Some(name) = members.text("client_name")? {
+        client.name = check_name(&name)?;
+    }
+    if let Some(kind) = kind(&mut members)? {
+        client.kind = kind;
+    }
+    if let Some(uris) = members.texts("redirect_uris")? {
+        client.redirect_uris = check_uris("redirect_uris", "redirect URI", uris)?;
+    }
+    if let Some(uris) = members.texts("post_logout_redirect_uris")? {
+        client.post_logout_redirect_uris = check_uris("post_logout_redirect_uris", "post-logout redirect URI", uris)?;
+    }
+    if let Some(names) = members.texts("response_types")? {
+        client.response_types = names.iter().map(|name| response_type(name)).collect::<Result<_, _>>()?;
+    }
+    if let Some(names) = members.texts("grant_types")? {
+        client.grant_types = names.iter().map(|name| grant_type(name)).collect::<Result<_, _>>()?;
+    }
+    if let Some(text) = members.text("scope")? {
+        client.scope = check_scope(&text)?;
+    }
+    if let Some(name) = members.text("id_token_signed_response_alg")? {
+        client.id_token_algorithm = Algorithm::parse(&name).ok_or_else(|| {
+            let known = Algorithm::ALL.map(Algorithm::name).join(" or ");
+            Problem::invalid(
+                "id_token_signed_response_alg",
+                format!("ID tokens can be signed with {known}, not {name:?}"),
+            )
+        })?;
+    }
+    for (name, flag) in [
+        ("require_consent", &mut client.require_consent),
+        ("reuse_consent", &mut client.reuse_consent),
+        ("require_pkce", &mut client.require_pkce),
+        ("rotate_refresh_tokens", &mut client.rotate_refresh_tokens),
+    ] {
+        if let Some(on) = members.flag(name)? {
+            *flag = on;
+        }
+    }
+    for (name, link) in [
+        ("client_uri", &mut client.client_uri),
+        ("policy_uri", &mut client.policy_uri),
+        ("tos_uri", &mut client.tos_uri),
+        ("logo_uri", &mut client.logo_uri),
+    ] {
+        if let Some(text) = members.clearable(name)? {
+            if let Some(text) = &text {
+                uri::check_link(text).map_err(|error| bad_uri(name, name, text, error))?;
+            }
+            *link = text;
+        }
+    }
+    if let Some(contacts) = members.texts("contacts")? {
+        client.contacts = check_contacts(contacts)?;
+    }
+    if let Some(name) = members.clearable("owner")? {
+        client.owner = match name {
+            None => None,
+            Some(name) => {
+                let owner = context.store.user_by_username(&name).await?;
+                let owner = owner.ok_or_else(|| Problem::invalid("owner", format!("there is no user {name}")))?;
+                Some(owner.id.clone())
+            }
+        };
+    }
+    if let Some(metadata) = members.object("metadata")? {
+        if Value::Object(metadata.clone()).to_string().len() > MAX_METADATA {
+            return Err(Problem::invalid("metadata", format!("metadata is larger than {MAX_METADATA} bytes")));
+        }
+        client.metadata = metadata;
+    }
+    // What we show and nobody sets, so that what was shown can be sent back.
+    for name in ["client_id_issued_at", "client_secret_expires_at", "updated_at"] {
+        members.take(name);
+    }
+    members.done()
+}
+
+/// `client_type`, or what `token_endpoint_auth_method` says about it.
+fn kind(members: &mut Members) -> Result<Option<ClientType>, Problem> {
+    let kind = members.text("client_type")?.map(|name| {
+        ClientType::parse(&name).ok_or_else(|| {
+            Problem::invalid("client_type", format!("client_type must be confidential or public, not {name:?}"))
+        })
+    });
+    let method = members.text("token_endpoint_auth_method")?.map(|name| match name.as_str() {
+        "none" => Ok(ClientType::Public),
+        "client_secret_basic" | "client_secret_post" => Ok(ClientType::Confidential),
+        _ => Err(Problem::invalid(
+            "token_endpoint_auth_method",
+            format!(
+                "token_endpoint_auth_method must be client_secret_basic or client_secret_post, or none for a public \
+                 client, not {name:?}"
+            ),
+        )),
+    });
+    match (kind.transpose()?, method.transpose()?) {
+        (Some(kind), Some(implied)) if kind != implied => Err(Problem::invalid(
+            "token_endpoint_auth_method",
+            format!("token_endpoint_auth_method does not fit a {} client", kind.name()),
+        )),
+        (kind, implied) => Ok(kind.or(implied)),
+    }
+}
+
+fn check_name(name: &str) -> Result<String, Problem> {
+    let trimmed = name.trim();
+    let wrong = |why: String| Err(Problem::invalid("client_name", why));
+    match trimmed.chars().count() {
+        0 => wrong("client_name is empty: it is what people see on the consent page".into()),
+        length if length > MAX_NAME => wrong(format!("client_name is longer than {MAX_NAME} characters")),
+        _ if trimmed.contains(char::is_control) => wrong("client_name has control characters".into()),
+        _ => Ok(trimmed.to_owned()),
+    }
+}
+
+fn check_secret(secret: Secret) -> Result<Secret, Problem> {
+    let text = secret.expose();
+    let why = if text.is_empty() {
+        "client_secret is empty".to_owned()
+    } else if text.len() > MAX_SECRET {
+        format!("client_secret is longer than {MAX_SECRET} bytes")
+    } else if text.contains(char::is_control) {
+        "client_secret has control characters, such as a line end".to_owned()
+    } else {
+        return Ok(secret);
+    };
+    Err(Problem::invalid("client_secret", why))
+}
+
+fn check_uris(field: &'static str, what: &str, uris: Vec<String>) -> Result<Vec<String>, Problem> {
+    if uris.len() > MAX_URIS {
+        return Err(Problem::invalid(field, format!("there are more than {MAX_URIS} {what}s")));
+    }
+    for uri in &uris {
+        uri::check_redirect(uri).map_err(|error| bad_uri(field, what, uri, error))?;
+    }
+    Ok(uris)
+}
+
+fn bad_uri(field: &'static str, what: &str, uri: &str, error: UriError) -> Problem {
+    // A text may be long and is somebody else's: as much of it as can be recognised, escaped.
+    let shown: String = uri.chars().take(120).collect();
+    Problem::invalid(field, format!("{what} {shown:?}: {error}"))
+}
+
+fn response_type(name: &str) -> Result<ResponseType, Problem> {
+    ResponseType::parse(name)
+        .filter(|response_type| RESPONSE_TYPES.contains(response_type))
+        .ok_or_else(|| Problem::invalid("response_types", format!("response type {name:?} is not supported; code is")))
+}
+
+fn grant_type(name: &str) -> Result<GrantType, Problem> {
+    GrantType::parse(name).ok_or_else(|| {
+        let known = GrantType::ALL.map(GrantType::name).join(" and ");
+        Problem::invalid("grant_types", format!("grant type {name:?} is not supported; {known} are"))
+    })
+}
+
+fn check_scope(text: &str) -> Result<Scope, Problem> {
+    let scope = Scope::parse(text);
+    if let Some(bad) = scope.iter().find(|token| !scope::is_token(token)) {
+        let why =
+            format!("scope {bad:?} is not legal: visible ASCII characters, without \" and \\ (RFC 6749 section 3.3)");
+        return Err(Problem::invalid("scope", why));
+    }
+    if scope.iter().count() > MAX_SCOPES {
+        return Err(Problem::invalid("scope", format!("there are more than {MAX_SCOPES} scopes")));
+    }
+    Ok(scope)
+}
+
+fn check_contacts(contacts: Vec<String>) -> Result<Vec<String>, Problem> {
+    if contacts.len() > MAX_CONTACTS {
+        return Err(Problem::invalid("contacts", format!("there are more than {MAX_CONTACTS} contacts")));
+    }
+    let bad = |contact: &&String| {
+        contact.trim().is_empty() || contact.len() > MAX_CONTACT || contact.contains(char::is_control)
+    };
+    match contacts.iter().find(bad) {
+        Some(_) => {
+            let right = format!("a contact is one line of 1 to {MAX_CONTACT} bytes, such as an e-mail address");
+            Err(Problem::invalid("contacts", right))
+        }
+        None => Ok(contacts),
+    }
+}
+
+/// The rules between a client's parts.
+fn check(client: &Client) -> Result<(), Problem> {
+    let code = client.response_types.contains(&ResponseType::CODE);
+    if client.response_types.is_empty() {
+        return Err(Problem::invalid("response_types", "a client needs a response type: code".into()));
+    }
+    // RFC 7591 section 2.1: response types and grant types go together.
+    if code != client.may_use(GrantType::AuthorizationCode) {
+        let why = "response type code and grant type authorization_code go together (RFC 7591 section 2.1)";
+        return Err(Problem::invalid("grant_types", why.into()));
+    }
+    if code && client.redirect_uris.is_empty() {
+        let why = "a client that logs users in needs a redirect URI, like https://app.example/callback";
+        return Err(Problem::invalid("redirect_uris", why.into()));
+    }
+    if client.id_token_algorithm.is_symmetric() {
+        let field = "id_token_signed_response_alg";
+        match &client.secret {
+            None => {
+                let why = "HS256 signs with the client's secret, and a public client has none: use RS256";
+                return Err(Problem::invalid(field, why.into()));
+            }
+            Some(secret) if secret.expose().len() < MIN_SECRET => {
+                let why = format!("HS256 needs a secret of {MIN_SECRET} bytes or more (RFC 7518 section 3.2)");
+                return Err(Problem::invalid(field, why));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is allowed, and worth a second thought.
+fn warnings(client: &Client) -> Vec<String> {
+    let mut lines = Vec::new();
+    if client.secret.as_ref().is_some_and(|secret| secret.expose().len() < MIN_SECRET) {
+        lines.push(format!("the client secret is shorter than {MIN_SECRET} bytes: it may be guessed"));
+    }
+    for uri in client.redirect_uris.iter().chain(&client.post_logout_redirect_uris) {
+        if uri.starts_with("http://") && LoopbackUri::parse(uri).is_none() {
+            lines.push(format!("{uri} is plain http: whoever sees the network can read what is sent there"));
+        }
+    }
+    if client.is_public() && !client.require_consent {
+        lines.push("a public client always asks for consent, whatever require_consent says".into());
+    }
+    lines
+}
+
+/// A client without its secret.
+async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Value>, Problem> {
+    let method = if client.is_public() { "none" } else { "client_secret_basic" };
+    let response_types: Vec<String> = client.response_types.iter().map(ToString::to_string).collect();
+    let grant_types: Vec<&str> = client.grant_types.iter().map(|kind| kind.name()).collect();
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    put("client_id", client.id.as_str().into());
+    put("client_id_issued_at", client.created_at.as_secs().into());
+    put("client_name", client.name.clone().into());
+    put("client_type", client.kind.name().into());
+    put("redirect_uris", client.redirect_uris.clone().into());
+    put("post_logout_redirect_uris", client.post_logout_redirect_uris.clone().into());
+    put("response_types", response_types.into());
+    put("grant_types", grant_types.into());
+    put("scope", client.scope.to_string().into());
+    put("token_endpoint_auth_method", method.into());
+    put("id_token_signed_response_alg", client.id_token_algorithm.name().into());
+    put("require_consent", client.require_consent.into());
+    put("reuse_consent", client.reuse_consent.into());
+    put("require_pkce", client.needs_pkce().into());
+    put("rotate_refresh_tokens", client.rotate_refresh_tokens.into());
+    put("contacts", client.contacts.clone().into());
+    put("updated_at", client.updated_at.as_secs().into());
+    for (name, link) in [
+        ("client_uri", &client.client_uri),
+        ("policy_uri", &client.policy_uri),
+        ("tos_uri", &client.tos_uri),
+        ("logo_uri", &client.logo_uri),
+    ] {
+        if let Some(link) = link {
+            put(name, link.clone().into());
+        }
+    }
+    if !client.metadata.is_empty() {
+        put("metadata", client.metadata.clone().into());
+    }
+    // An owner who was deleted is none.
+    if let Some(owner) = &client.owner
+        && let Some(user) = context.store.user(owner).await?
+    {
+        put("owner", user.username.clone().into());
+    }
+    Ok(body)
+}
+
+/// With a secret that was just made: `client_secret` and, since it does not expire, `client_secret_expires_at` of 0
+/// (RFC 7591 section 3.2.1).
+fn with_secret(mut body: Map<String, Value>, secret: Option<&Secret>) -> Map<String, Value> {
+    if let Some(secret) = secret {
+        body.shift_insert(1, "client_secret".into(), secret.expose().into());
+        body.insert("client_secret_expires_at".into(), 0.into());
+    }
+    body
+}

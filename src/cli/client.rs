@@ -1,0 +1,122 @@
+//! `hallpass client …`
+
+use argh::{ArgsInfo, FromArgs};
+use serde_json::{Map, Value, json};
+
+use super::administration::Administration;
+use super::failure::Failure;
+use super::{Invocation, output};
+use crate::admin::Method;
+
+/// List, show and change clients
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "client",
+    example = "hallpass client list",
+    example = "hallpass client show CLIENT_ID --json"
+)]
+pub(super) struct Client {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+enum Command {
+    List(List),
+    Show(Show),
+    Delete(Delete),
+    RotateSecret(RotateSecret),
+}
+
+impl Client {
+    pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        match self.command {
+            Command::List(command) => command.run(invocation),
+            Command::Show(command) => command.run(invocation),
+            Command::Delete(command) => command.run(invocation),
+            Command::RotateSecret(command) => command.run(invocation),
+        }
+    }
+}
+
+/// List all clients
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "list", example = "hallpass --json client list | jq -r '.items[].client_id'")]
+struct List {}
+
+impl List {
+    fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let clients = Administration::open(invocation)?.list("clients")?;
+        if invocation.json {
+            return output::json(&json!({ "items": clients, "next": null }));
+        }
+        let columns = ["client_id", "client_name", "client_type", "redirect_uris", "updated_at"];
+        let row = |client: &Value| columns.map(|name| output::cell(client, name)).to_vec();
+        let rows: Vec<Vec<String>> = clients.iter().map(row).collect();
+        output::result(&output::table(&["CLIENT ID", "NAME", "TYPE", "REDIRECT URIS", "UPDATED"], &rows))
+    }
+}
+
+/// Show a client; its secret is never shown again
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "show", example = "hallpass client show wiki")]
+struct Show {
+    /// the client's id
+    #[argh(positional, arg_name = "CLIENT_ID")]
+    id: String,
+}
+
+impl Show {
+    fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let client = Administration::open(invocation)?.get(&["clients", &self.id])?;
+        print(client, invocation)
+    }
+}
+
+/// Delete a client, and end its codes, tokens and consents
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "delete", example = "hallpass client delete wiki")]
+struct Delete {
+    /// the client's id
+    #[argh(positional, arg_name = "CLIENT_ID")]
+    id: String,
+}
+
+impl Delete {
+    fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        Administration::open(invocation)?.call(Method::Delete, &["clients", &self.id], Value::Null)?;
+        output::note(&format!("deleted client {}", self.id));
+        Ok(())
+    }
+}
+
+/// Give a client a new secret; the old one opens nothing any more
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "rotate-secret",
+    example = "hallpass --json client rotate-secret wiki | jq -r .client_secret",
+    note = "The new secret is shown once, here."
+)]
+struct RotateSecret {
+    /// the client's id
+    #[argh(positional, arg_name = "CLIENT_ID")]
+    id: String,
+    /// the new secret; drawn when it is not given, which is better
+    #[argh(option, arg_name = "SECRET")]
+    secret: Option<String>,
+}
+
+impl RotateSecret {
+    fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let body = self.secret.map_or(Value::Null, |secret| json!({ "client_secret": secret }));
+        let client = Administration::open(invocation)?.call(Method::Post, &["clients", &self.id, "secret"], body)?;
+        print(client, invocation)
+    }
+}
+
+fn print(client: Map<String, Value>, invocation: &Invocation) -> Result<(), Failure> {
+    if invocation.json { output::json(&client.into()) } else { output::result(&output::record(&client)) }
+}

@@ -1,0 +1,140 @@
+//! `hallpass createclient`
+
+use argh::{ArgsInfo, FromArgs};
+use serde_json::{Map, Value};
+
+use super::administration::Administration;
+use super::failure::Failure;
+use super::{Invocation, output};
+
+/// Register a client: an application that logs its users in here
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "createclient",
+    example = "hallpass createclient --name Wiki --redirect-uri https://wiki.example.com/callback",
+    example = "hallpass createclient --name Phone --type public --redirect-uri com.example.phone:/callback",
+    example = "hallpass --json createclient --name CI --redirect-uri http://127.0.0.1/callback | jq -r .client_secret",
+    note = "The secret is shown once, here. hallpass client rotate-secret makes another one."
+)]
+pub(super) struct CreateClient {
+    /// what people see on the consent page
+    #[argh(option, arg_name = "NAME")]
+    name: String,
+    /// where the browser may be sent back to (one at least); of http URIs on this machine any port will do
+    #[argh(option, arg_name = "URI")]
+    redirect_uri: Vec<String>,
+    /// the client's id; drawn when it is not given
+    #[argh(option, arg_name = "ID")]
+    id: Option<String>,
+    /// its secret; drawn when it is not given, which is better
+    #[argh(option, arg_name = "SECRET")]
+    secret: Option<String>,
+    /// confidential (the default) or public: one that can't keep a secret, such as an app or a page
+    #[argh(option, arg_name = "TYPE", long = "type")]
+    kind: Option<String>,
+    /// what it may ask for: code (the default)
+    #[argh(option, arg_name = "TYPE")]
+    response_type: Vec<String>,
+    /// how it gets tokens: authorization_code and refresh_token (the default)
+    #[argh(option, arg_name = "GRANT")]
+    grant_type: Vec<String>,
+    /// scopes of your own that it may be granted beside the standard ones, such as "books:read books:write"
+    #[argh(option, arg_name = "SCOPES")]
+    scope: Option<String>,
+    /// how its ID tokens are signed: RS256 (the default), or HS256 with its secret
+    #[argh(option, arg_name = "ALG")]
+    jwt_alg: Option<String>,
+    /// do not ask users for their consent (public clients always ask)
+    #[argh(switch)]
+    no_require_consent: bool,
+    /// ask for consent every time
+    #[argh(switch)]
+    no_reuse_consent: bool,
+    /// refuse requests without PKCE (public clients always need it)
+    #[argh(switch)]
+    require_pkce: bool,
+    /// let refresh tokens be used again and again
+    #[argh(switch)]
+    no_rotate_refresh_tokens: bool,
+    /// where the browser may be sent after a logout
+    #[argh(option, arg_name = "URI")]
+    post_logout_redirect_uri: Vec<String>,
+    /// its home page
+    #[argh(option, arg_name = "URI")]
+    client_uri: Option<String>,
+    /// its privacy policy
+    #[argh(option, arg_name = "URI")]
+    policy_uri: Option<String>,
+    /// its terms of service
+    #[argh(option, arg_name = "URI")]
+    tos_uri: Option<String>,
+    /// an e-mail address of its makers
+    #[argh(option, arg_name = "EMAIL")]
+    contact: Vec<String>,
+    /// its logo: an http or https URI
+    #[argh(option, arg_name = "URI")]
+    logo: Option<String>,
+    /// the user who looks after it
+    #[argh(option, arg_name = "USERNAME")]
+    owner: Option<String>,
+}
+
+impl CreateClient {
+    pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let administration = Administration::open_or_create(&invocation.settings()?)?;
+        let client = administration.add("clients", self.body())?;
+        if invocation.json {
+            return output::json(&client.into());
+        }
+        output::result(&output::record(&client))?;
+        if client.contains_key("client_secret") {
+            output::note("The secret is shown only now.");
+        }
+        Ok(())
+    }
+
+    /// The call's body: what was not given is left to its default.
+    fn body(self) -> Value {
+        let mut body = Map::new();
+        for (name, value) in [
+            ("client_name", Some(self.name)),
+            ("client_id", self.id),
+            ("client_secret", self.secret),
+            ("client_type", self.kind),
+            ("scope", self.scope),
+            ("id_token_signed_response_alg", self.jwt_alg),
+            ("client_uri", self.client_uri),
+            ("policy_uri", self.policy_uri),
+            ("tos_uri", self.tos_uri),
+            ("logo_uri", self.logo),
+            ("owner", self.owner),
+        ] {
+            if let Some(value) = value {
+                body.insert(name.into(), value.into());
+            }
+        }
+        for (name, values) in [
+            ("redirect_uris", self.redirect_uri),
+            ("post_logout_redirect_uris", self.post_logout_redirect_uri),
+            ("response_types", self.response_type),
+            ("grant_types", self.grant_type),
+            ("contacts", self.contact),
+        ] {
+            if !values.is_empty() {
+                body.insert(name.into(), values.into());
+            }
+        }
+        for (name, given, value) in [
+            ("require_consent", self.no_require_consent, false),
+            ("reuse_consent", self.no_reuse_consent, false),
+            ("require_pkce", self.require_pkce, true),
+            ("rotate_refresh_tokens", self.no_rotate_refresh_tokens, false),
+        ] {
+            if given {
+                body.insert(name.into(), value.into());
+            }
+        }
+        body.into()
+    }
+}

@@ -1,0 +1,175 @@
+//! Results on standard output, everything else on standard error.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde_json::{Map, Number, Value};
+
+use super::failure::Failure;
+
+/// Prints a result.
+///
+/// # Errors
+/// [`Failure::Closed`] when nobody reads it; [`Failure::Failed`] when it can't be written, to a full disk for one.
+pub(super) fn result(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    write!(stdout, "{text}{end}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::Closed,
+        _ => Failure::failed(format!("the result can't be written to standard output: {error}")),
+    })
+}
+
+/// Prints a result for programs: one line of JSON, or several on a terminal.
+pub(super) fn json(value: &Value) -> Result<(), Failure> {
+    let pretty = io::stdout().is_terminal();
+    result(&if pretty { format!("{value:#}") } else { value.to_string() })
+}
+
+/// Says something on standard error.
+pub(super) fn note(line: &str) {
+    // A command does its work whether or not somebody listens.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// An object as lines of name and value. Members that have nothing to say are left out.
+pub(super) fn record(object: &Map<String, Value>) -> String {
+    let rows: Vec<(String, Vec<String>)> = flatten("", object).collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (name, values) in rows {
+        for (index, value) in values.iter().enumerate() {
+            let name = if index == 0 { name.as_str() } else { "" };
+            text.push_str(&format!("{name:width$}  {value}\n"));
+        }
+    }
+    text
+}
+
+/// Members of members get names with a dot.
+fn flatten<'a>(
+    prefix: &'a str,
+    object: &'a Map<String, Value>,
+) -> Box<dyn Iterator<Item = (String, Vec<String>)> + 'a> {
+    Box::new(object.iter().flat_map(move |(name, value)| {
+        let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Object(inner) => flatten(&name, inner).collect::<Vec<_>>(),
+            Value::Array(items) => vec![(name, items.iter().map(plain).collect())],
+            Value::String(text) if text.is_empty() => Vec::new(),
+            Value::Number(number) if name.ends_with("_at") => {
+                vec![(name, vec![time(number)])]
+            }
+            other => vec![(name, vec![plain(other)])],
+        }
+    }))
+}
+
+/// Rows below their titles, in columns.
+pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = titles.iter().map(|title| title.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    let mut push = |cells: &mut dyn Iterator<Item = &str>| {
+        let line: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    };
+    push(&mut titles.iter().copied());
+    for row in rows {
+        push(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// A value of a list as one cell of a table.
+pub(super) fn cell(item: &Value, name: &str) -> String {
+    match item.get(name) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::Number(number)) if name.ends_with("_at") => time(number),
+        Some(Value::Array(items)) => match items.as_slice() {
+            [] => String::new(),
+            [only] => plain(only),
+            [first, rest @ ..] => format!("{} (+{})", plain(first), rest.len()),
+        },
+        Some(value) => plain(value),
+    }
+}
+
+/// Text for a terminal: what would move its cursor or change its colours is spelled out.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => text.escape_debug().to_string(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".into(),
+        Value::Bool(false) => "no".into(),
+        other => other.to_string(),
+    }
+}
+
+/// A time; 0 stands for one that never comes (RFC 7591 section 3.2.1).
+fn time(seconds: &Number) -> String {
+    match seconds.as_u64() {
+        None | Some(0) => "never".into(),
+        Some(seconds) => date(seconds),
+    }
+}
+
+/// Seconds since the epoch as a date and time in UTC (RFC 3339).
+fn date(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin on 1 March put the leap day last; eras of 400 years are all alike.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rfc3339_times_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00Z"),
+            (951_782_400, "2000-02-29 00:00:00Z"),
+            (1_700_000_000, "2023-11-14 22:13:20Z"),
+            (4_107_542_399, "2100-02-28 23:59:59Z"),
+            (4_107_542_400, "2100-03-01 00:00:00Z"),
+        ] {
+            assert_eq!(date(seconds), text);
+        }
+    }
+
+    #[test]
+    fn records_show_what_there_is_and_nothing_that_moves_the_cursor() {
+        let value = json!({
+            "client_id": "a", "scope": "", "uris": ["x", "y"], "contacts": [], "on": true,
+            "claims": { "name": "A\u{1b}[2J", "address": { "country": "CH" } }
+        });
+        assert_eq!(
+            record(value.as_object().unwrap()),
+            "client_id               a\n\
+             uris                    x\n                        y\n\
+             on                      yes\n\
+             claims.name             A\\u{1b}[2J\n\
+             claims.address.country  CH\n"
+        );
+    }
+
+    #[test]
+    fn tables_have_columns() {
+        let rows = [vec!["é".to_owned(), "b".to_owned()], vec!["longer".to_owned(), String::new()]];
+        assert_eq!(table(&["ONE", "TWO"], &rows), "ONE     TWO\né       b\nlonger\n");
+    }
+}
