@@ -56,7 +56,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     match form.get("decision") {
         Some("allow") => {
             let scope = visit.pending.request.consent_scope();
-            tracing::info!(%request_id, %user, %client, %scope, "consent given");
+            tracing::info!(%user, %client, %scope, "consent given");
             let given = Given {
                 user: user.clone(),
                 client: client.clone(),
@@ -70,7 +70,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
         }
         Some("switch") => authorize::to_page(app, request, "/login", &visit.pending),
         _ => {
-            tracing::info!(%request_id, %user, %client, "consent declined");
+            tracing::info!(%user, %client, "consent declined");
             visit.cancel(app, request, "declined on the consent page")
         }
     }

@@ -82,7 +82,7 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
     let attempt = match app.throttle.attempt(&fold_username(username), address, request.now()) {
         Ok(attempt) => attempt,
         Err(RetryAfter(wait)) => {
-            tracing::warn!(%request_id, %address, "login throttled");
+            tracing::warn!(%address, "login throttled");
             return Ok(Err(LoginProblem::Throttled { seconds: wait.as_secs() + 1 }));
         }
     };
@@ -99,7 +99,7 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
     match (user, verdict) {
         (Some(user), Verdict::Right { outdated }) => {
             attempt.succeeded();
-            tracing::info!(%request_id, %address, user = %user.id, "login succeeded");
+            tracing::info!(%address, user = %user.id, "login succeeded");
             if outdated {
                 renew_hash(app, &user, password).await;
             }
@@ -113,7 +113,7 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
                 Some(_) => "wrong password",
             };
             let user = user.as_ref().map(|user| user.id.as_str());
-            tracing::info!(%request_id, %address, user, reason, "login failed");
+            tracing::info!(%address, user, reason, "login failed");
             Ok(Err(LoginProblem::Wrong))
         }
     }

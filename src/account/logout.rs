@@ -49,7 +49,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     }
     if let Some(login) = browser::session(app, request).await? {
         app.store.end_session(&login.session.id).await?;
-        tracing::info!(request_id = %request.id(), user = %login.user.id, "logged out");
+        tracing::info!(user = %login.user.id, "logged out");
     }
     Ok(app.page(&EndSessionCompletedPage { client: None }, &locale)?.cookie(app.cookies.end_session()))
 }

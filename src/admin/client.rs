@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::member::Members;
 use super::{Answer, Context, Problem, page_of};
-use crate::base::encode::base64url;
+use crate::base::encode::{base64url, parse_base64, parse_base64url};
 use crate::base::form::Form;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
@@ -13,7 +13,9 @@ use crate::jose::alg::Algorithm;
 use crate::jose::key::MIN_SECRET;
 use crate::model::client::{Client, ClientType, GrantType, ResponseType};
 use crate::model::id::{ClientId, MAX_TEXT_ID, is_text_id};
+use crate::model::logo::Logo;
 use crate::model::scope::{self, Scope};
+use crate::protocol::response::SUPPORTED_RESPONSE_TYPES;
 use crate::store::Put;
 
 /// Bounds, so that a row stays small and a page stays readable.
@@ -24,9 +26,6 @@ const MAX_CONTACTS: usize = 10;
 const MAX_CONTACT: usize = 255;
 const MAX_SECRET: usize = 1024;
 const MAX_METADATA: usize = 16 * 1024;
-
-/// What this release can do.
-const RESPONSE_TYPES: [ResponseType; 1] = [ResponseType::CODE];
 
 /// How often a change is tried again when somebody else was quicker.
 const ATTEMPTS: usize = 3;
@@ -231,6 +230,9 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
             *link = text;
         }
     }
+    if let Some(image) = members.clearable("logo")? {
+        client.logo = image.map(|image| check_logo(&image)).transpose()?;
+    }
     if let Some(contacts) = members.texts("contacts")? {
         client.contacts = check_contacts(contacts)?;
     }
@@ -251,7 +253,7 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
         client.metadata = metadata;
     }
     // What we show and nobody sets, so that what was shown can be sent back.
-    for name in ["client_id_issued_at", "client_secret_expires_at", "updated_at"] {
+    for name in ["client_id_issued_at", "client_secret_expires_at", "updated_at", "logo_media_type"] {
         members.take(name);
     }
     members.done()
@@ -295,6 +297,13 @@ fn check_name(name: &str) -> Result<String, Problem> {
     }
 }
 
+/// An image, as base64 of its file.
+fn check_logo(image: &str) -> Result<Logo, Problem> {
+    let bytes = parse_base64url(image).or_else(|| parse_base64(image));
+    let bytes = bytes.ok_or_else(|| Problem::invalid("logo", "logo must be an image file in base64".into()))?;
+    Logo::new(bytes).map_err(|why| Problem::invalid("logo", format!("the logo is {why}")))
+}
+
 fn check_secret(secret: Secret) -> Result<Secret, Problem> {
     let text = secret.expose();
     let why = if text.is_empty() {
@@ -327,7 +336,7 @@ fn bad_uri(field: &'static str, what: &str, uri: &str, error: UriError) -> Probl
 
 fn response_type(name: &str) -> Result<ResponseType, Problem> {
     ResponseType::parse(name)
-        .filter(|response_type| RESPONSE_TYPES.contains(response_type))
+        .filter(|response_type| SUPPORTED_RESPONSE_TYPES.contains(response_type))
         .ok_or_else(|| Problem::invalid("response_types", format!("response type {name:?} is not supported; code is")))
 }
 
@@ -449,6 +458,9 @@ async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Va
         if let Some(link) = link {
             put(name, link.clone().into());
         }
+    }
+    if let Some(logo) = &client.logo {
+        put("logo_media_type", logo.format.media_type().into());
     }
     if !client.metadata.is_empty() {
         put("metadata", client.metadata.clone().into());

@@ -157,9 +157,9 @@ impl Fault {
         let (description, detail) = (self.error.description(), self.error.private_detail().unwrap_or_default());
         let request_id = request.id();
         match self.error.code() {
-            ErrorCode::ServerError => tracing::error!(%request_id, code, description, detail, "fault"),
-            ErrorCode::TemporarilyUnavailable => tracing::warn!(%request_id, code, description, detail, "fault"),
-            _ => tracing::info!(%request_id, code, description, detail, "refused"),
+            ErrorCode::ServerError => tracing::error!(code, description, detail, "fault"),
+            ErrorCode::TemporarilyUnavailable => tracing::warn!(code, description, detail, "fault"),
+            _ => tracing::info!(code, description, detail, "refused"),
         }
     }
 }

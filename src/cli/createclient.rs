@@ -1,11 +1,16 @@
 //! `hallpass createclient`
 
+use std::fs::File;
+use std::io::{self, Read};
+
 use argh::{ArgsInfo, FromArgs};
 use serde_json::{Map, Value};
 
 use super::administration::Administration;
 use super::failure::Failure;
 use super::{Invocation, output};
+use crate::base::encode::base64url;
+use crate::model::logo::MAX_LOGO;
 
 /// Register a client: an application that logs its users in here
 #[derive(FromArgs, ArgsInfo)]
@@ -72,8 +77,8 @@ pub(super) struct CreateClient {
     /// an e-mail address of its makers
     #[argh(option, arg_name = "EMAIL")]
     contact: Vec<String>,
-    /// its logo: an http or https URI
-    #[argh(option, arg_name = "URI")]
+    /// its logo: an http or https URI, or a PNG, JPEG or WebP file of 64 KiB at most, which is kept in the store
+    #[argh(option, arg_name = "FILE|URI")]
     logo: Option<String>,
     /// the user who looks after it
     #[argh(option, arg_name = "USERNAME")]
@@ -83,7 +88,7 @@ pub(super) struct CreateClient {
 impl CreateClient {
     pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let administration = Administration::open_or_create(&invocation.settings()?)?;
-        let client = administration.add("clients", self.body())?;
+        let client = administration.add("clients", self.body()?)?;
         if invocation.json {
             return output::json(&client.into());
         }
@@ -95,7 +100,12 @@ impl CreateClient {
     }
 
     /// The call's body: what was not given is left to its default.
-    fn body(self) -> Value {
+    fn body(self) -> Result<Value, Failure> {
+        let (logo_uri, logo) = match self.logo {
+            Some(uri) if uri.contains("://") => (Some(uri), None),
+            Some(file) => (None, Some(read_image(&file)?)),
+            None => (None, None),
+        };
         let mut body = Map::new();
         for (name, value) in [
             ("client_name", Some(self.name)),
@@ -107,7 +117,8 @@ impl CreateClient {
             ("client_uri", self.client_uri),
             ("policy_uri", self.policy_uri),
             ("tos_uri", self.tos_uri),
-            ("logo_uri", self.logo),
+            ("logo_uri", logo_uri),
+            ("logo", logo),
             ("owner", self.owner),
         ] {
             if let Some(value) = value {
@@ -135,6 +146,15 @@ impl CreateClient {
                 body.insert(name.into(), value.into());
             }
         }
-        body.into()
+        Ok(body.into())
     }
+}
+
+/// A file as base64, no more of it than a logo may have.
+fn read_image(path: &str) -> Result<String, Failure> {
+    let failed = |error: io::Error| Failure::failed(format!("--logo {path}: {error}"));
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_LOGO).unwrap_or(u64::MAX) + 1;
+    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
+    Ok(base64url(bytes))
 }

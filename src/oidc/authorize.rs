@@ -221,7 +221,7 @@ pub(crate) fn refuse(
     error: &OAuthError,
 ) -> Result<Reply, Fault> {
     let (request_id, code, detail) = (request.id(), error.code().name(), error.private_detail().unwrap_or_default());
-    tracing::info!(%request_id, client = %client.id, code, description = error.description(), detail, "authorization refused");
+    tracing::info!(client = %client.id, code, description = error.description(), detail, "authorization refused");
     send(app, request, client, target.error(error))
 }
 
