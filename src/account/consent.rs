@@ -52,7 +52,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let Some(login) = whom_it_asks(app, request, &visit).await? else {
         return resume(app, request, visit.pending, browser::session(app, request).await?).await;
     };
-    let (request_id, user, client) = (request.id(), &login.user.id, &visit.client.id);
+    let (user, client) = (&login.user.id, &visit.client.id);
     match form.get("decision") {
         Some("allow") => {
             let scope = visit.pending.request.consent_scope();

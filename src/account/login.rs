@@ -78,7 +78,6 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
         return Ok(Err(LoginProblem::Missing));
     };
     let address = request.client_address();
-    let request_id = request.id();
     let attempt = match app.throttle.attempt(&fold_username(username), address, request.now()) {
         Ok(attempt) => attempt,
         Err(RetryAfter(wait)) => {

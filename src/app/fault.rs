@@ -14,6 +14,7 @@ use super::reply::Reply;
 use super::request::{Request, RequestError};
 use super::throttle::RetryAfter;
 use crate::jose::sign::SigningFailed;
+use crate::model::id::ClientId;
 use crate::model::scope::Scope;
 use crate::page::{ErrorKind, ErrorPage, PageError};
 use crate::protocol::bearer;
@@ -92,7 +93,7 @@ impl Fault {
 
     /// The answer, and the line in the log.
     pub fn answer(&self, app: &App, request: &Request, channel: Channel) -> Reply {
-        self.log(request);
+        log(&self.error, None);
         let status = self.status.or_else(|| StatusCode::from_u16(self.error.status()).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let reply = match channel {
@@ -146,21 +147,22 @@ impl Fault {
         };
         let locale = app.pages.locale(None, request.accept_language());
         app.page(&page, &locale).unwrap_or_else(|fault| {
-            fault.log(request);
+            log(&fault.error, None);
             Reply::text("something went wrong on the server\n")
         })
     }
+}
 
-    /// One line with both sides of the error. Our own faults are errors, everything else is somebody's mistake.
-    pub fn log(&self, request: &Request) {
-        let code = self.error.code().name();
-        let (description, detail) = (self.error.description(), self.error.private_detail().unwrap_or_default());
-        let request_id = request.id();
-        match self.error.code() {
-            ErrorCode::ServerError => tracing::error!(code, description, detail, "fault"),
-            ErrorCode::TemporarilyUnavailable => tracing::warn!(code, description, detail, "fault"),
-            _ => tracing::info!(code, description, detail, "refused"),
-        }
+/// One line with both sides of an error, under the id of the request that it answers. Our own faults are errors, everything
+/// else is somebody's mistake.
+pub fn log(error: &OAuthError, client: Option<&ClientId>) {
+    let (code, description) = (error.code().name(), error.description());
+    let detail = error.private_detail().unwrap_or_default();
+    let client = client.map(ClientId::as_str);
+    match error.code() {
+        ErrorCode::ServerError => tracing::error!(code, description, detail, client, "failed"),
+        ErrorCode::TemporarilyUnavailable => tracing::warn!(code, description, detail, client, "turned away"),
+        _ => tracing::info!(code, description, detail, client, "refused"),
     }
 }
 

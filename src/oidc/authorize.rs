@@ -9,7 +9,7 @@ use hyper::Method;
 
 use crate::app::App;
 use crate::app::browser::{self, Browser};
-use crate::app::fault::Fault;
+use crate::app::fault::{self, Fault};
 use crate::app::issue::{self, Authorization};
 use crate::app::pending::{Bound, Pending};
 use crate::app::reply::Reply;
@@ -220,8 +220,7 @@ pub(crate) fn refuse(
     target: &Target,
     error: &OAuthError,
 ) -> Result<Reply, Fault> {
-    let (request_id, code, detail) = (request.id(), error.code().name(), error.private_detail().unwrap_or_default());
-    tracing::info!(client = %client.id, code, description = error.description(), detail, "authorization refused");
+    fault::log(error, Some(&client.id));
     send(app, request, client, target.error(error))
 }
 
