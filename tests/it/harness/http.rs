@@ -1,0 +1,124 @@
+//! One request on a connection of its own.
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use url::Url;
+
+use super::Tokens;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub url: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// `Location`.
+    #[track_caller]
+    pub fn location(&self) -> &str {
+        self.header("location").unwrap_or_else(|| panic!("no Location: {self:?}"))
+    }
+
+    /// A parameter of the query of `Location`.
+    #[track_caller]
+    pub fn query(&self, name: &str) -> Option<String> {
+        let url = Url::parse(self.location()).unwrap();
+        url.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// `error` of the JSON body.
+    #[track_caller]
+    pub fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {self:?}")).to_owned()
+    }
+
+    /// Of a token response that must have succeeded.
+    #[track_caller]
+    pub fn tokens(&self) -> Tokens {
+        assert_eq!(self.status, 200, "{self:?}");
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The value of the hidden field, or of the element with this id or name.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> String {
+        let marks = [format!("name=\"{name}\""), format!("id=\"{name}\"")];
+        let tag = self.body.split('<').find(|tag| marks.iter().any(|mark| tag.contains(mark)));
+        let tag = tag.unwrap_or_else(|| panic!("no field {name}: {}", self.body));
+        let value = tag.split_once("value=\"").map_or("", |(_, rest)| rest.split('"').next().unwrap());
+        unescape(value)
+    }
+
+    /// Whether there is an element with this id.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.body.contains(&format!("id=\"{id}\""))
+    }
+
+    /// The text of the element with this id, as far as it has no elements in it.
+    #[track_caller]
+    pub fn text_of(&self, id: &str) -> String {
+        let (_, rest) =
+            self.body.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {}", self.body));
+        let (_, rest) = rest.split_once('>').unwrap();
+        unescape(rest.split('<').next().unwrap().trim())
+    }
+}
+
+pub fn unescape(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (entity, character) in [
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#x2f;", "/"),
+        ("&amp;", "&"),
+    ] {
+        text = text.replace(entity, character);
+    }
+    text
+}
+
+/// Sends a request and reads the answer.
+pub async fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Response {
+    let parsed = Url::parse(url).unwrap();
+    let authority = format!("{}:{}", parsed.host_str().unwrap(), parsed.port().unwrap());
+    let stream = TcpStream::connect(&authority).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let target = url.split_once("://").unwrap().1;
+    let target = target.find(['/', '?']).map_or("/", |at| &target[at..]);
+    let mut request =
+        Request::builder().method(method).uri(target.split('#').next().unwrap()).header("host", authority);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{method} {url}");
+    Response {
+        url: url.to_owned(),
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}

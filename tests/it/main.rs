@@ -1,0 +1,15 @@
+//! The whole of hallpass, from the outside: a real server with a fixed clock, a file for each endpoint and feature, and the
+//! rules of the house.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::large_futures,
+    reason = "tests say what they expect by unwrapping it"
+)]
+#![allow(missing_docs, unreachable_pub, reason = "there is no public side")]
+
+mod harness;
+mod token;
