@@ -98,10 +98,20 @@ pub fn unescape(text: &str) -> String {
 
 /// Sends a request and reads the answer.
 pub async fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Response {
+    try_exchange(method, url, headers, body).await.unwrap()
+}
+
+/// The same, where the server may be gone.
+pub async fn try_exchange(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Option<Vec<u8>>,
+) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
     let parsed = Url::parse(url).unwrap();
     let authority = format!("{}:{}", parsed.host_str().unwrap(), parsed.port().unwrap());
-    let stream = TcpStream::connect(&authority).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let stream = TcpStream::connect(&authority).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let target = url.split_once("://").unwrap().1;
     let target = target.find(['/', '?']).map_or("/", |at| &target[at..]);
@@ -111,14 +121,14 @@ pub async fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: O
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap();
-    let response = sender.send_request(request).await.unwrap();
+    let response = sender.send_request(request).await?;
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let body = body.collect().await?.to_bytes();
     assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{method} {url}");
-    Response {
+    Ok(Response {
         url: url.to_owned(),
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    })
 }

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod http;
+pub mod process;
 pub mod token;
 
 use std::path::Path;

@@ -1,0 +1,103 @@
+//! The real binary as a process of its own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use super::http::try_exchange;
+use super::{Browser, Response, exchange};
+
+/// A `hallpass serve` on a directory with a store.
+pub struct Process {
+    pub issuer: String,
+    directory: PathBuf,
+    child: Mutex<Child>,
+}
+
+impl Process {
+    /// Makes a store, a key, the client `web` and the user `ada` in `directory`, and serves them.
+    pub async fn start_new(directory: &Path) -> Self {
+        // The issuer has the port in it, so it has to be known first.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let issuer = format!("http://127.0.0.1:{port}");
+        let settings = format!(
+            "issuer = \"{issuer}\"\nhttp.listen = \"127.0.0.1:{port}\"\npassword.memory_kib = 8\npassword.iterations = 1\n\
+             throttle.enabled = false\n"
+        );
+        std::fs::write(directory.join("hallpass.toml"), settings).unwrap();
+        std::fs::write(directory.join("key.pem"), super::RSA).unwrap();
+        command(directory, &["creatersakey", "--pem", "key.pem"], "");
+        let client = ["createclient", "--name", "Web", "--id", super::CLIENT, "--secret", super::SECRET];
+        command(directory, &[&client[..], &["--redirect-uri", super::REDIRECT]].concat(), "");
+        command(directory, &["createuser", "--username", super::ADA, "--password-stdin"], super::PASSWORD);
+        Self::start(directory, issuer).await
+    }
+
+    async fn start(directory: &Path, issuer: String) -> Self {
+        let mut child = hallpass(directory, &["serve"]).stderr(Stdio::null()).spawn().unwrap();
+        let address = issuer.strip_prefix("http://").unwrap();
+        // The system answers for a port that nobody listens on at once, so this is no busy wait for long.
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "serve has ended");
+            tokio::task::yield_now().await;
+        }
+        Self { issuer, directory: directory.to_owned(), child: Mutex::new(child) }
+    }
+
+    /// Ends it without warning.
+    pub fn kill(&self) {
+        self.child.lock().unwrap().kill().unwrap();
+    }
+
+    /// Starts it again after its end.
+    pub async fn restart(self) -> Self {
+        self.child.lock().unwrap().wait().unwrap();
+        Self::start(&self.directory, self.issuer.clone()).await
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.issuer)
+    }
+
+    /// A token request of the client `web`.
+    pub async fn token(&self, form: &[(&str, &str)]) -> Response {
+        self.try_token(form).await.unwrap()
+    }
+
+    /// The same, as long as the process answers.
+    pub async fn try_token(&self, form: &[(&str, &str)]) -> Option<Response> {
+        let form = [&[("client_id", super::CLIENT), ("client_secret", super::SECRET)], form].concat();
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let body = hallpass::base::form::render(form).into_bytes();
+        try_exchange("POST", &format!("{}/token", self.issuer), &headers, Some(body)).await.ok()
+    }
+
+    pub async fn userinfo(&self, access_token: &str) -> Response {
+        let bearer = format!("Bearer {access_token}");
+        exchange("GET", &format!("{}/userinfo", self.issuer), &[("authorization", &bearer)], None).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn hallpass(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.current_dir(directory).args(arguments).env_clear().stdout(Stdio::null());
+    command
+}
+
+/// Runs a command that must succeed.
+fn command(directory: &Path, arguments: &[&str], input: &str) {
+    use std::io::Write;
+    let mut child = hallpass(directory, arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
