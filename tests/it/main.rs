@@ -11,5 +11,6 @@
 )]
 #![allow(missing_docs, unreachable_pub, reason = "there is no public side")]
 
+mod cli;
 mod harness;
 mod token;
