@@ -66,7 +66,9 @@ impl Office {
 }
 
 fn with(mut body: Value, more: Value) -> Value {
-    body.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+    if let (Value::Object(body), Value::Object(mut more)) = (&mut body, more) {
+        body.append(&mut more);
+    }
     body
 }
 
