@@ -23,6 +23,8 @@ mod client;
 mod key;
 mod member;
 mod problem;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use serde_json::{Map, Value};
@@ -178,19 +180,4 @@ fn page_of(query: &Form) -> Result<(Option<&str>, usize), Problem> {
             .ok_or_else(|| Problem::invalid("limit", format!("limit must be a number from 1 to {MAX_LIMIT}")))?,
     };
     Ok((query.get("after"), limit))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rfc3986_2_4_segments_are_decoded_after_they_were_taken_apart() {
-        let of = |path: &str| segments(&format!("{ROOT}{path}"));
-        assert_eq!(of("users/a%2Fb+c%20d"), Some(vec!["users".into(), "a/b+c d".into()]));
-        for bad in ["", "users/", "users//password", "users/%FF"] {
-            assert_eq!(of(bad), None, "{bad}");
-        }
-        assert_eq!(segments("/clients"), None);
-    }
 }

@@ -1,14 +1,15 @@
 //! The nearest name: what somebody may have meant.
 
-/// The candidate that is fewest letters away from `name`; `None` when all are so far away that it would be a guess.
+/// The candidate that begins with `name`, or else the one that is fewest letters away from it; `None` when all are so far
+/// away that it would be a guess.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.chars().count() / 3).max(1) + 1;
     candidates
         .into_iter()
-        .map(|candidate| (edit_distance(candidate, name), candidate))
-        .filter(|(distance, candidate)| *distance <= allowed || candidate.starts_with(name))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| (!candidate.starts_with(name), edit_distance(candidate, name), candidate))
+        .filter(|(differs, distance, _)| !differs || *distance <= allowed)
+        .min_by_key(|(differs, distance, _)| (*differs, *distance))
+        .map(|(_, _, candidate)| candidate)
 }
 
 /// How many letters must be put in, left out or replaced to make one text of the other (Levenshtein).

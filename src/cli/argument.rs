@@ -181,3 +181,93 @@ fn names<S: AsRef<str>>(names: &[S]) -> String {
         None => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Hallpass;
+    use argh::ArgsInfo;
+
+    fn read(words: &[&str]) -> Result<Line, Failure> {
+        normalise(words.iter().map(OsString::from).collect(), &Hallpass::get_args_info())
+    }
+
+    fn arguments(words: &[&str]) -> Vec<String> {
+        match read(words) {
+            Ok(Line::Command { arguments, .. }) => arguments,
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    fn wrong(words: &[&str]) -> String {
+        match read(words) {
+            Err(Failure::Usage(command, line)) => format!("{command}: {line}"),
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_of_all_commands_may_stand_anywhere() {
+        let normal = ["--config", "x.toml", "--json", "client", "show", "--", "wiki"];
+        for words in [
+            &["--config", "x.toml", "--json", "client", "show", "wiki"],
+            &["client", "--config", "x.toml", "show", "--json", "wiki"],
+            &["client", "show", "wiki", "--config", "x.toml", "--json"],
+        ] {
+            assert_eq!(arguments(words), normal, "{words:?}");
+        }
+        assert_eq!(arguments(&["client", "show", "wiki", "--config=x.toml", "--json"]), normal);
+    }
+
+    #[test]
+    fn values_may_stand_behind_an_equals_sign_and_look_like_options() {
+        let tail = |words: &[&str]| arguments(&[&["createclient", "--name=A"], words].concat()).split_off(3);
+        assert_eq!(tail(&["--secret=-a=b"]), ["--secret", "-a=b"]);
+        assert_eq!(tail(&["--secret", "--json"]), ["--secret", "--json"]);
+        assert_eq!(tail(&["--scope="]), ["--scope", ""]);
+    }
+
+    #[test]
+    fn the_id_of_a_key_may_begin_with_a_dash() {
+        assert_eq!(arguments(&["key", "promote", "-x_"]), ["key", "promote", "--", "-x_"]);
+        assert_eq!(arguments(&["key", "promote", "--", "--x"]), ["key", "promote", "--", "--x"]);
+        assert_eq!(arguments(&["user", "show", "help"]), ["user", "show", "--", "help"]);
+        assert_eq!(arguments(&["creatersakey", "--pem", "-"]), ["creatersakey", "--pem", "-"]);
+    }
+
+    #[test]
+    fn help_is_found_wherever_it_is_asked_for() {
+        let help = |path: &[&str]| Line::Help(path.iter().map(ToString::to_string).collect());
+        for (words, path) in [
+            (&[][..], &[][..]),
+            (&["--help"], &[]),
+            (&["help"], &[]),
+            (&["client", "-h"], &["client"]),
+            (&["help", "client", "show"], &["client", "show"]),
+            (&["client", "show", "--help"], &["client", "show"]),
+            (&["createclient", "--name", "x", "--help"], &["createclient"]),
+        ] {
+            assert_eq!(read(words), Ok(help(path)), "{words:?}");
+        }
+        assert_eq!(arguments(&["--version"]), ["version"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_would_be_right() {
+        for (words, line) in [
+            (&["creatclient"][..], "hallpass: unknown command \"creatclient\"; did you mean createclient?"),
+            (&["client", "lits"], "hallpass client: unknown command \"lits\"; did you mean list?"),
+            (&["key", "rotate"], "hallpass key: unknown command \"rotate\"; did you mean promote?"),
+            (&["--jsn"], "hallpass: unknown option --jsn; did you mean --json?"),
+            (&["createuser", "--user", "x"], "hallpass createuser: unknown option --user; did you mean --username?"),
+            (&["user", "list", "-x"], "hallpass user list: unknown option -x"),
+            (&["--json=1", "version"], "hallpass: --json takes no value"),
+            (&["createclient", "--name"], "hallpass createclient: --name needs a value: --name NAME"),
+            (&["createclient"], "hallpass createclient: missing --name NAME"),
+            (&["client", "show"], "hallpass client show: missing CLIENT_ID"),
+            (&["key"], "hallpass key: a command is missing; there are list, promote, retire, delete and export"),
+        ] {
+            assert_eq!(wrong(words), line, "{words:?}");
+        }
+    }
+}

@@ -87,8 +87,9 @@ pub(super) struct CreateClient {
 
 impl CreateClient {
     pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let administration = Administration::open_or_create(&invocation.settings()?)?;
-        let client = administration.add("clients", self.body()?)?;
+        let settings = invocation.settings()?;
+        let body = self.body()?;
+        let client = Administration::open_or_create(&settings)?.add("clients", body)?;
         if invocation.json {
             return output::json(&client.into());
         }

@@ -64,10 +64,10 @@ fn ask(address: SocketAddr, host: &str, target: &str) -> io::Result<u16> {
     let timeout = || io::Error::from(ErrorKind::TimedOut);
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
     stream.set_write_timeout(Some(left().ok_or_else(timeout)?))?;
-    write!(
-        stream,
+    let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hallpass-healthcheck\r\nConnection: close\r\n\r\n"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() < 64 && byte != *b"\n" {

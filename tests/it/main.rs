@@ -12,5 +12,6 @@
 #![allow(missing_docs, unreachable_pub, reason = "there is no public side")]
 
 mod crash;
+mod cli;
 mod harness;
 mod token;
