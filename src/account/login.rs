@@ -54,7 +54,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     match log_in(app, request, &form).await? {
         Ok(user) => {
             let (session, bearer) = new_session(app, request, &user);
-            let replaced = browser::session_value(app, request).map(|old| SessionId(old.id()));
+            let replaced = browser::held_session(app, request).await?.map(|held| held.session.id);
             app.store.start_session(session.clone(), replaced).await?;
             let login = SessionContext { session, user };
             Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(app.cookies.start_session(&bearer)))

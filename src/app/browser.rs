@@ -69,9 +69,17 @@ impl Browser {
     }
 }
 
-/// The bearer value of the browser's session, alive or not.
-pub fn session_value(app: &App, request: &Request) -> Option<Bearer> {
-    request.cookie(app.cookies.session.name()).and_then(|value| Bearer::parse(BearerKind::Session, value))
+/// The session that the browser's cookie opens, alive or not. The id in the cookie doesn't open it: it is `sid` in every
+/// ID token, and no secret.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn held_session(app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
+    let value = request.cookie(app.cookies.session.name());
+    match value.and_then(|value| Bearer::parse(BearerKind::Session, value)) {
+        Some(bearer) => Ok(app.store.find_session(&bearer).await?),
+        None => Ok(None),
+    }
 }
 
 /// The live session of the browser, and who is logged in.
@@ -79,8 +87,7 @@ pub fn session_value(app: &App, request: &Request) -> Option<Bearer> {
 /// # Errors
 /// When the store can't be read.
 pub async fn session(app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
-    let Some(bearer) = session_value(app, request) else { return Ok(None) };
-    let Some(found) = app.store.find_session(&bearer).await? else { return Ok(None) };
+    let Some(found) = held_session(app, request).await? else { return Ok(None) };
     let now = request.now();
     if !found.session.is_live(&found.user, app.settings.lifetimes.session_idle, now) {
         return Ok(None);

@@ -13,6 +13,8 @@ mod route;
 mod run;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threats;
 
 use std::time::Duration;
 

@@ -1,0 +1,224 @@
+//! Attacks on the whole provider, in process: what somebody sends who wants more than is theirs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+
+use super::{Handler, Provider};
+use crate::app::App;
+use crate::app::reply::Reply;
+use crate::app::request::Request;
+use crate::base::clock::{Clock, FixedClock, Timestamp};
+use crate::base::encode::base64url;
+use crate::base::form::{self, Form};
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::jose::alg::Algorithm;
+use crate::jose::seal::ServerKey;
+use crate::model::client::{Client, ClientType};
+use crate::model::id::{Bearer, BearerKind, ClientId, UserId};
+use crate::model::user::User;
+use crate::settings::{Settings, Sources};
+use crate::store::{Options, Store};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+const ISSUER: &str = "https://id.example";
+const CALLBACK: &str = "https://app.example/cb";
+const SECRET: &str = "a client secret of at least 32 bytes";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A provider with a client, and the users ada and mallory, whose passwords are their names.
+struct Scene {
+    app: Arc<App>,
+    provider: Provider,
+    clock: FixedClock,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(edit: impl FnOnce(&mut Client)) -> Self {
+        let overrides = [("issuer", ISSUER), ("password.memory_kib", "8"), ("password.iterations", "1")];
+        let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        let settings = Settings::load(&Sources { overrides, ..Sources::default() }).unwrap();
+        let store = Store::in_memory(ServerKey::generate(&Random::System), &Options::default()).unwrap();
+        let clock = FixedClock::new(NOW);
+        let app = App::new(settings, store, Clock::Fixed(clock.clone()), Random::System).unwrap();
+        let mut client = Client::new(ClientId::new("app"), "App".into(), 7, NOW);
+        client.secret = Some(Secret::new(SECRET));
+        client.redirect_uris = vec![CALLBACK.to_owned()];
+        client.id_token_algorithm = Algorithm::Hs256;
+        edit(&mut client);
+        app.store.create_client(client).await.unwrap();
+        for name in ["ada", "mallory"] {
+            let user = User {
+                id: UserId::new(format!("id-of-{name}")),
+                username: name.to_owned(),
+                password_hash: Some(app.passwords.hash(Secret::new(name)).await.unwrap()),
+                admin: false,
+                enabled: true,
+                claims: serde_json::Map::new(),
+                generation: 0,
+                created_at: NOW,
+                updated_at: NOW,
+                version: 0,
+            };
+            app.store.create_user(user).await.unwrap();
+        }
+        let app = Arc::new(app);
+        Self { provider: Provider(Arc::clone(&app)), app, clock }
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    async fn send(&self, request: Request) -> Reply {
+        self.provider.handle(request).await
+    }
+
+    fn request(&self, method: Method, target: &str) -> Request {
+        Request::in_process(method, target, self.clock.now()).unwrap()
+    }
+
+    async fn token(&self, pairs: &[(&str, &str)]) -> (StatusCode, Value) {
+        let client = self.app.store.client(&ClientId::new("app")).await.unwrap().unwrap();
+        let secret = client.secret.as_ref().map(|secret| ("client_secret", secret.expose()));
+        let body = form::render(pairs.iter().copied().chain([("client_id", "app")]).chain(secret));
+        let request = self.request(Method::POST, "/token").with_body("application/x-www-form-urlencoded", body);
+        let reply = self.send(request).await;
+        (reply.status_code(), serde_json::from_slice(reply.body()).unwrap())
+    }
+
+    async fn redeem(&self, code: &str) -> (StatusCode, Value) {
+        let grant = ("grant_type", "authorization_code");
+        self.token(&[grant, ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)]).await
+    }
+
+    async fn refresh(&self, refresh_token: &str) -> (StatusCode, Value) {
+        self.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+    }
+
+    async fn userinfo(&self, access_token: &str) -> StatusCode {
+        let bearer = HeaderValue::try_from(format!("Bearer {access_token}")).unwrap();
+        self.send(self.request(Method::GET, "/userinfo").with_header(AUTHORIZATION, bearer)).await.status_code()
+    }
+}
+
+/// Somebody's browser: it keeps cookies and says where its forms come from.
+struct Browser<'s> {
+    scene: &'s Scene,
+    cookies: BTreeMap<String, String>,
+}
+
+impl<'s> Browser<'s> {
+    fn new(scene: &'s Scene) -> Self {
+        Self { scene, cookies: BTreeMap::new() }
+    }
+
+    async fn send(&mut self, mut request: Request) -> Reply {
+        if !self.cookies.is_empty() {
+            let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.with_header(COOKIE, HeaderValue::try_from(pairs.join("; ")).unwrap());
+        }
+        let reply = self.scene.send(request).await;
+        for line in reply.headers().get_all(SET_COOKIE) {
+            let (name, rest) = line.to_str().unwrap().split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
+        }
+        reply
+    }
+
+    async fn get(&mut self, target: &str) -> Reply {
+        self.send(self.scene.request(Method::GET, target)).await
+    }
+
+    async fn post(&mut self, target: &str, pairs: &[(&str, &str)]) -> Reply {
+        let request = self
+            .scene
+            .request(Method::POST, target)
+            .with_header(ORIGIN, HeaderValue::from_static(ISSUER))
+            .with_body("application/x-www-form-urlencoded", form::render(pairs.iter().copied()));
+        self.send(request).await
+    }
+
+    /// Asks for a code, with more parameters than the usual ones.
+    async fn authorize(&mut self, more: &[(&str, &str)]) -> Reply {
+        self.get(&format!("/authorize?{}", authorization(more))).await
+    }
+
+    async fn log_in(&mut self, pending: &str, name: &str) -> Reply {
+        self.post("/login", &[("pending", pending), ("username", name), ("password", name)]).await
+    }
+
+    async fn agree(&mut self, pending: &str) -> Reply {
+        self.post("/consent", &[("pending", pending), ("decision", "allow")]).await
+    }
+
+    /// A login from the first request to the code.
+    async fn code(&mut self, name: &str, more: &[(&str, &str)]) -> String {
+        let login = self.authorize(more).await;
+        let consent = self.log_in(&pending(&login, "/login"), name).await;
+        code(&self.agree(&pending(&consent, "/consent")).await)
+    }
+}
+
+fn authorization(more: &[(&str, &str)]) -> String {
+    let usual = [
+        ("client_id", "app"),
+        ("redirect_uri", CALLBACK),
+        ("response_type", "code"),
+        ("scope", "openid"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    let usual = usual.into_iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+    form::render(usual.chain(more.iter().copied()))
+}
+
+/// Where a reply sends the browser, and with which parameters.
+fn destination(reply: &Reply) -> (String, Form) {
+    assert_eq!(reply.status_code(), StatusCode::SEE_OTHER, "{}", String::from_utf8_lossy(reply.body()));
+    let location = reply.headers()[LOCATION].to_str().unwrap();
+    let (path, query) = location.split_once('?').unwrap();
+    (path.to_owned(), Form::parse(query.as_bytes()).unwrap())
+}
+
+/// The sealed request on the way to one of our pages.
+fn pending(reply: &Reply, page: &str) -> String {
+    let (path, query) = destination(reply);
+    assert_eq!(path, page, "{query:?}");
+    query.get("pending").unwrap().to_owned()
+}
+
+/// The code on the way to the client.
+fn code(reply: &Reply) -> String {
+    let (path, query) = destination(reply);
+    assert_eq!((path.as_str(), query.get("error")), (CALLBACK, None));
+    query.get("code").unwrap().to_owned()
+}
+
+/// `sid` is in every ID token: whoever reads it knows which session it is, and must not be able to end it.
+#[tokio::test]
+async fn a_session_is_not_ended_by_its_id_alone() {
+    let scene = Scene::new().await;
+    let mut ada = Browser::new(&scene);
+    ada.code("ada", &[]).await;
+    let session = ada.cookies["__Host-hallpass-session"].clone();
+    let known = Bearer::parse(BearerKind::Session, &session).unwrap().id();
+
+    let mut mallory = Browser::new(&scene);
+    let login = mallory.authorize(&[]).await;
+    let forged = format!("hps_{}", base64url([known.as_bytes(), &[0; 32][..]].concat()));
+    mallory.cookies.insert("__Host-hallpass-session".into(), forged);
+    mallory.log_in(&pending(&login, "/login"), "mallory").await;
+
+    code(&ada.authorize(&[]).await);
+}
