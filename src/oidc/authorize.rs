@@ -39,7 +39,9 @@ pub async fn authorize(app: &App, request: &mut Request) -> Result<Reply, Fault>
     }
     let form = request.query()?;
     if let Some(sealed) = form.get(PENDING) {
-        let pending = Pending::open(app, Some(sealed), Bound::Nobody, request.now())?;
+        let mut pending = Pending::open(app, Some(sealed), Bound::Nobody, request.now())?;
+        // It comes to this browser now. Anybody may have posted it before: what the user did since then wasn't done for it.
+        pending.request.created_at = request.now();
         return resume(app, request, pending, browser::session(app, request).await?).await;
     }
     match validate(app, request, &form).await? {

@@ -222,3 +222,19 @@ async fn a_session_is_not_ended_by_its_id_alone() {
 
     code(&ada.authorize(&[]).await);
 }
+
+/// The request that an attacker posted in advance must not be older than the login that it asks for.
+#[tokio::test]
+async fn oidc_core_3_1_2_1_a_posted_request_is_as_old_as_its_arrival_in_the_browser() {
+    let scene = Scene::new().await;
+    let body = authorization(&[("prompt", "login")]);
+    let request = scene.request(Method::POST, "/authorize").with_body("application/x-www-form-urlencoded", body);
+    let planted = pending(&scene.send(request).await, "/authorize");
+
+    let mut ada = Browser::new(&scene);
+    scene.pass(60);
+    ada.code("ada", &[]).await;
+    scene.pass(60);
+    let reply = ada.get(&format!("/authorize?{}", form::render([("pending", planted.as_str())]))).await;
+    pending(&reply, "/login");
+}
