@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::app::browser;
 use crate::app::csrf;
 use crate::app::fault::Fault;
+use crate::app::pending::Agreement;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::model::consent::Given;
@@ -64,8 +65,8 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
                 scope,
                 lifetime: Duration::from_secs(u64::from(app.settings.consent.remember_days) * 24 * 60 * 60),
             };
-            app.store.grant_consent(given, request.now()).await?;
-            visit.pending.agreed = Some(user.clone());
+            let consent = app.store.grant_consent(given, request.now()).await?;
+            visit.pending.agreed = Some(Agreement { user: user.clone(), consent_generation: consent.generation });
             resume(app, request, visit.pending, Some(login)).await
         }
         Some("switch") => authorize::to_page(app, request, "/login", &visit.pending),

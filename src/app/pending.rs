@@ -8,6 +8,7 @@ use super::browser::Browser;
 use super::fault::Fault;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url};
+use crate::model::consent::Consent;
 use crate::model::id::{SessionId, UserId};
 use crate::protocol::authorize::AuthorizeRequest;
 
@@ -28,7 +29,25 @@ pub struct Pending {
     pub asked: Option<UserId>,
     /// Who has agreed to this very request.
     #[n(3)]
-    pub agreed: Option<UserId>,
+    pub agreed: Option<Agreement>,
+}
+
+/// What a user has agreed to on the consent page for one request. It ends with the consent that was stored of it.
+#[derive(Clone, Debug, Encode, Decode)]
+pub struct Agreement {
+    /// Who.
+    #[n(0)]
+    pub user: UserId,
+    /// The generation of the consent: another one means that it was withdrawn since.
+    #[n(1)]
+    pub consent_generation: u32,
+}
+
+impl Agreement {
+    /// Whether a user has agreed, and hasn't taken back the consent that is stored now.
+    pub fn stands(&self, user: &UserId, consent: Option<&Consent>) -> bool {
+        self.user == *user && consent.is_some_and(|consent| consent.generation == self.consent_generation)
+    }
 }
 
 /// For whom a request is sealed.

@@ -170,7 +170,7 @@ fn consent_state(
 ) -> ConsentState {
     let asked = &pending.request;
     let Some(login) = session else { return ConsentState::Missing };
-    if pending.agreed.as_ref() == Some(&login.user.id) {
+    if pending.agreed.as_ref().is_some_and(|agreed| agreed.stands(&login.user.id, consent)) {
         return ConsentState::Given;
     }
     let s256 = asked.challenge.as_ref().is_some_and(|challenge| challenge.method == ChallengeMethod::S256);

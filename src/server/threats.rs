@@ -238,3 +238,18 @@ async fn oidc_core_3_1_2_1_a_posted_request_is_as_old_as_its_arrival_in_the_brow
     let reply = ada.get(&format!("/authorize?{}", form::render([("pending", planted.as_str())]))).await;
     pending(&reply, "/login");
 }
+
+/// An agreement ends with the consent that it gave, also where its request is still under way.
+#[tokio::test]
+async fn a_consent_that_was_withdrawn_does_not_live_on_in_a_request_under_way() {
+    let scene = Scene::new().await;
+    let mut ada = Browser::new(&scene);
+    ada.code("ada", &[]).await;
+    scene.pass(10);
+    let consent = pending(&ada.authorize(&[("prompt", "consent"), ("max_age", "60")]).await, "/consent");
+    scene.pass(120);
+    let login = pending(&ada.agree(&consent).await, "/login");
+    let (user, client) = (UserId::new("id-of-ada"), ClientId::new("app"));
+    scene.app.store.withdraw_consent(&user, &client, scene.clock.now()).await.unwrap();
+    pending(&ada.log_in(&login, "ada").await, "/consent");
+}
