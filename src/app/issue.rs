@@ -90,7 +90,7 @@ pub fn tokens(app: &App, client: &Client, grant: &Grant, scope: Scope, refresh: 
     let refresh = refresh.then(|| {
         let expires_at = (now + lifetimes.refresh_idle).min(grant.ends_at);
         // A token that stays in use may live as long as its family; one that is replaced goes when it expires.
-        let gone_after = if client.rotate_refresh_tokens { expires_at } else { grant.ends_at };
+        let gone_after = if client.rotates_refresh_tokens() { expires_at } else { grant.ends_at };
         (Bearer::mint(gone_after, &app.random), expires_at)
     });
     let rows = NewTokens {

@@ -188,7 +188,7 @@ pub struct Client {
     /// Refuse requests without PKCE; public clients always do.
     #[n(12)]
     pub require_pkce: bool,
-    /// Give a new refresh token at each use.
+    /// Give a new refresh token at each use; public clients always get one.
     #[n(13)]
     pub rotate_refresh_tokens: bool,
     /// `client_uri`.
@@ -273,6 +273,12 @@ impl Client {
     /// Whether its authorization requests must carry a code challenge (RFC 9700 section 2.1.1 for public clients).
     pub fn needs_pkce(&self) -> bool {
         self.require_pkce || self.is_public()
+    }
+
+    /// Whether each use of a refresh token gives a new one in its place (RFC 9700 section 2.2.2: for public clients always,
+    /// since nothing else shows that somebody else has theirs).
+    pub fn rotates_refresh_tokens(&self) -> bool {
+        self.rotate_refresh_tokens || self.is_public()
     }
 
     /// Whether a redirect URI is registered: the same text, or the same loopback URI on another port.

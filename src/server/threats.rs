@@ -253,3 +253,23 @@ async fn a_consent_that_was_withdrawn_does_not_live_on_in_a_request_under_way() 
     scene.app.store.withdraw_consent(&user, &client, scene.clock.now()).await.unwrap();
     pending(&ada.log_in(&login, "ada").await, "/consent");
 }
+
+/// RFC 9700 section 2.2.2: whatever the switch says, a stolen refresh token of a public client shows when it is used again.
+#[tokio::test]
+async fn rfc9700_2_2_2_refresh_tokens_of_public_clients_are_rotated() {
+    let public = |client: &mut Client| {
+        client.kind = ClientType::Public;
+        client.secret = None;
+        client.rotate_refresh_tokens = false;
+    };
+    let scene = Scene::with(public).await;
+    let code = Browser::new(&scene).code("ada", &[("scope", "email")]).await;
+    let (_, tokens) = scene.redeem(&code).await;
+    let stolen = tokens["refresh_token"].as_str().unwrap();
+    let (status, tokens) = scene.refresh(stolen).await;
+    assert_eq!(status, StatusCode::OK, "{tokens}");
+    assert_ne!(tokens["refresh_token"], stolen);
+    scene.pass(61);
+    assert_eq!(scene.refresh(stolen).await.1["error"], "invalid_grant");
+    assert_eq!(scene.refresh(tokens["refresh_token"].as_str().unwrap()).await.1["error"], "invalid_grant");
+}

@@ -35,7 +35,7 @@ pub(super) async fn rotate(
     }
     // RFC 6749 section 6: the scope may be narrowed, and only this access token is narrower then.
     let scope = narrow(&found.grant.scope, scope)?;
-    let minted = issue::tokens(app, client, &found.grant, scope, client.rotate_refresh_tokens, now);
+    let minted = issue::tokens(app, client, &found.grant, scope, client.rotates_refresh_tokens(), now);
     let occasion = Occasion { client, user: &found.user, grant: &found.grant, nonce: None, now };
     let mut response = issue::token_response(app, &occasion, &minted).await?;
     let rotation = Rotation {
@@ -47,7 +47,7 @@ pub(super) async fn rotate(
     };
     match app.store.rotate_refresh(&RefreshTokenId(bearer.id()), rotation, now).await? {
         Rotate::Granted | Rotate::Retried { .. } => {
-            if !client.rotate_refresh_tokens {
+            if !client.rotates_refresh_tokens() {
                 response.refresh_token = Some(refresh_token);
             }
             Ok(response)
