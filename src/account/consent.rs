@@ -16,7 +16,6 @@ use crate::model::consent::Given;
 use crate::oidc::authorize::{self, resume};
 use crate::page::{AuthorizePage, Scope};
 use crate::protocol::scope::{Shown, shown};
-use crate::store::SessionContext;
 
 /// Shows the page.
 ///
@@ -24,7 +23,7 @@ use crate::store::SessionContext;
 /// An expired page.
 pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
     let visit = Visit::open(app, request, &request.query()?).await?;
-    let Some(login) = whom_it_asks(app, request, &visit).await? else {
+    let Some(login) = visit.whom_it_asks(app, request).await? else {
         return resume(app, request, visit.pending, browser::session(app, request).await?).await;
     };
     let scope = visit.pending.request.consent_scope();
@@ -50,7 +49,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     csrf::check_origin(app, request)?;
     let form = request.form().await?;
     let mut visit = Visit::open(app, request, &form).await?;
-    let Some(login) = whom_it_asks(app, request, &visit).await? else {
+    let Some(login) = visit.whom_it_asks(app, request).await? else {
         return resume(app, request, visit.pending, browser::session(app, request).await?).await;
     };
     let (user, client) = (&login.user.id, &visit.client.id);
@@ -75,12 +74,6 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             visit.cancel(app, request, "declined on the consent page")
         }
     }
-}
-
-/// The live session, if it is that of whom the page asks. Somebody else may have logged in since in another tab.
-async fn whom_it_asks(app: &App, request: &Request, visit: &Visit) -> Result<Option<SessionContext>, Fault> {
-    let login = browser::session(app, request).await?;
-    Ok(login.filter(|login| visit.pending.asked.as_ref() == Some(&login.user.id)))
 }
 
 /// Where the browser goes afterwards, as people read it.

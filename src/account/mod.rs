@@ -11,7 +11,7 @@ pub mod select_account;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::app::browser::Browser;
+use crate::app::browser::{self, Browser};
 use crate::app::fault::Fault;
 use crate::app::pending::{Bound, Pending};
 use crate::app::reply::Reply;
@@ -24,6 +24,7 @@ use crate::page::{self, Locale};
 use crate::protocol::claims;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::redirect::Target;
+use crate::store::SessionContext;
 
 /// A pending request in front of its user.
 struct Visit {
@@ -47,6 +48,12 @@ impl Visit {
     /// The request, sealed again for the next form.
     fn seal(&self, app: &App) -> Result<String, Fault> {
         self.pending.seal(app, Bound::To(&self.browser))
+    }
+
+    /// The live session, if it is that of whom the page asks. Somebody else may have logged in since in another tab.
+    async fn whom_it_asks(&self, app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
+        let login = browser::session(app, request).await?;
+        Ok(login.filter(|login| self.pending.asked.as_ref() == Some(&login.user.id)))
     }
 
     /// RFC 6749 section 4.1.2.1: the user said no.

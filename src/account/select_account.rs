@@ -15,10 +15,11 @@ use crate::page::SelectAccountPage;
 /// # Errors
 /// An expired page.
 pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
-    let visit = Visit::open(app, request, &request.query()?).await?;
+    let mut visit = Visit::open(app, request, &request.query()?).await?;
     let Some(login) = browser::session(app, request).await? else {
-        return resume(app, request, visit.pending, browser::session(app, request).await?).await;
+        return resume(app, request, visit.pending, None).await;
     };
+    visit.pending.asked = Some(login.user.id.clone());
     let page = SelectAccountPage {
         pending: visit.seal(app)?,
         client: client_view(app, &visit.client),
@@ -36,11 +37,14 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let form = request.form().await?;
     let mut visit = Visit::open(app, request, &form).await?;
     match form.get("decision") {
-        Some("continue") => {
-            let login = browser::session(app, request).await?;
-            visit.pending.chosen = login.as_ref().map(|login| login.session.id);
-            resume(app, request, visit.pending, login).await
-        }
+        Some("continue") => match visit.whom_it_asks(app, request).await? {
+            Some(login) => {
+                visit.pending.chosen = Some(login.session.id);
+                resume(app, request, visit.pending, Some(login)).await
+            }
+            // It shows who is logged in now, if anybody is.
+            None => authorize::to_page(app, request, "/select-account", &visit.pending),
+        },
         Some("another") => authorize::to_page(app, request, "/login", &visit.pending),
         _ => visit.cancel(app, request, "cancelled the choice of account"),
     }

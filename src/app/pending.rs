@@ -24,7 +24,7 @@ pub struct Pending {
     /// The session that the user chose to go on with (`prompt=select_account`).
     #[n(1)]
     pub chosen: Option<SessionId>,
-    /// Who is asked on the consent page. Nobody else's answer counts.
+    /// Whom the page asks for an account or for consent. Nobody else's answer counts.
     #[n(2)]
     pub asked: Option<UserId>,
     /// Who has agreed to this very request.

@@ -198,6 +198,18 @@ fn pending(reply: &Reply, page: &str) -> String {
     query.get("pending").unwrap().to_owned()
 }
 
+/// The address of one of our pages.
+fn page(path: &str, pending: &str) -> String {
+    format!("{path}?{}", form::render([("pending", pending)]))
+}
+
+/// The sealed request in the form of a page.
+fn shown_pending(page: &Reply) -> String {
+    let html = std::str::from_utf8(page.body()).unwrap();
+    let (_, rest) = html.split_once("name=\"pending\" value=\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
 /// The code on the way to the client.
 fn code(reply: &Reply) -> String {
     let (path, query) = destination(reply);
@@ -235,7 +247,7 @@ async fn oidc_core_3_1_2_1_a_posted_request_is_as_old_as_its_arrival_in_the_brow
     scene.pass(60);
     ada.code("ada", &[]).await;
     scene.pass(60);
-    let reply = ada.get(&format!("/authorize?{}", form::render([("pending", planted.as_str())]))).await;
+    let reply = ada.get(&page("/authorize", &planted)).await;
     pending(&reply, "/login");
 }
 
@@ -272,4 +284,26 @@ async fn rfc9700_2_2_2_refresh_tokens_of_public_clients_are_rotated() {
     scene.pass(61);
     assert_eq!(scene.refresh(stolen).await.1["error"], "invalid_grant");
     assert_eq!(scene.refresh(tokens["refresh_token"].as_str().unwrap()).await.1["error"], "invalid_grant");
+}
+
+/// A page that asks "go on as ada?" is not an answer for whoever has logged in since in another tab.
+#[tokio::test]
+async fn oidc_core_3_1_2_1_an_account_is_chosen_for_the_one_shown_only() {
+    let scene = Scene::with(|client| client.require_consent = false).await;
+    let mut browser = Browser::new(&scene);
+    let login = browser.authorize(&[]).await;
+    scene.pass(1);
+    code(&browser.log_in(&pending(&login, "/login"), "ada").await);
+    scene.pass(1);
+    let choice = pending(&browser.authorize(&[("prompt", "select_account")]).await, "/select-account");
+    let choice = shown_pending(&browser.get(&page("/select-account", &choice)).await);
+    let other_tab = pending(&browser.authorize(&[("prompt", "login")]).await, "/login");
+    scene.pass(1);
+    code(&browser.log_in(&other_tab, "mallory").await);
+    let go_on = browser.post("/select-account", &[("pending", &choice), ("decision", "continue")]).await;
+    let shown = browser.get(&page("/select-account", &pending(&go_on, "/select-account"))).await;
+    assert!(std::str::from_utf8(shown.body()).unwrap().contains(">mallory<"));
+    let go_on = [("pending", shown_pending(&shown)), ("decision", "continue".to_owned())];
+    let go_on = go_on.each_ref().map(|(name, value)| (*name, value.as_str()));
+    code(&browser.post("/select-account", &go_on).await);
 }
