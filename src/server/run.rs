@@ -92,7 +92,7 @@ pub async fn serve_app(app: Arc<App>, listeners: Vec<TcpListener>, stop: impl Fu
     served
 }
 
-fn options(app: &App) -> Options {
+pub(super) fn options(app: &App) -> Options {
     let http = &app.settings.http;
     Options {
         mount: app.issuer.path().to_owned(),
@@ -104,6 +104,7 @@ fn options(app: &App) -> Options {
         head_deadline: http.header_timeout,
         idle_deadline: http.idle_timeout,
         stop_deadline: http.shutdown_timeout,
+        trusted_proxies: http.trusted_proxies.clone(),
         clock: app.clock.clone(),
         ..Options::default()
     }

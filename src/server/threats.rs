@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use super::{Handler, Provider};
 use crate::app::App;
+use crate::app::address::client_address;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::clock::{Clock, FixedClock, Timestamp};
@@ -45,9 +46,13 @@ impl Scene {
     }
 
     async fn with(edit: impl FnOnce(&mut Client)) -> Self {
-        let overrides = [("issuer", ISSUER), ("password.memory_kib", "8"), ("password.iterations", "1")];
-        let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        let settings = Settings::load(&Sources { overrides, ..Sources::default() }).unwrap();
+        Self::with_setting("issuer", ISSUER, edit).await
+    }
+
+    async fn with_setting(key: &str, value: &str, edit: impl FnOnce(&mut Client)) -> Self {
+        let usual = [("issuer", ISSUER), ("password.memory_kib", "8"), ("password.iterations", "1")];
+        let overrides = usual.into_iter().chain([(key, value)]).map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let settings = Settings::load(&Sources { overrides: overrides.collect(), ..Sources::default() }).unwrap();
         let store = Store::in_memory(ServerKey::generate(&Random::System), &Options::default()).unwrap();
         let clock = FixedClock::new(NOW);
         let app = App::new(settings, store, Clock::Fixed(clock.clone()), Random::System).unwrap();
@@ -306,4 +311,15 @@ async fn oidc_core_3_1_2_1_an_account_is_chosen_for_the_one_shown_only() {
     let go_on = [("pending", shown_pending(&shown)), ("decision", "continue".to_owned())];
     let go_on = go_on.each_ref().map(|(name, value)| (*name, value.as_str()));
     code(&browser.post("/select-account", &go_on).await);
+}
+
+/// Behind a proxy one guesser's failures must not hold up everybody else's logins.
+#[tokio::test]
+async fn callers_behind_a_trusted_proxy_are_told_apart() {
+    let scene = Scene::with_setting("http.trusted_proxies", "[\"10.0.0.0/8\"]", |_| {}).await;
+    let trusted = super::run::options(&scene.app).trusted_proxies;
+    let headers = [(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("192.0.2.7"))];
+    let headers = headers.into_iter().collect();
+    assert_eq!(client_address("10.0.0.1".parse().unwrap(), &headers, &trusted).to_string(), "192.0.2.7");
+    assert_eq!(client_address("192.0.2.1".parse().unwrap(), &headers, &trusted).to_string(), "192.0.2.1");
 }

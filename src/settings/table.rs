@@ -44,6 +44,9 @@ keys! {
         max_connections: usize = 4096, Whole(1..=1_000_000), restart;
         /// How many requests may be worked on at the same time; more are answered 503.
         max_in_flight: usize = 1024, Whole(1..=1_000_000), restart;
+        /// Proxies in front, by address. What they say in X-Forwarded-For is believed; without it everybody who comes
+        /// through one counts as one caller, whose failed logins slow all others down.
+        trusted_proxies: Vec<Network> = [], Networks, restart;
         /// How long requests may still run after the signal to stop.
         shutdown_timeout: Duration = "10s", Period(0..=HOUR);
     }
