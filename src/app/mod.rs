@@ -58,8 +58,10 @@ pub struct App {
     pub pages: Pages,
     /// Password hashing, in its lane.
     pub passwords: Passwords,
-    /// Who guesses too often.
+    /// Who guesses passwords too often.
     pub throttle: Throttle,
+    /// Who guesses client secrets too often.
+    pub client_throttle: Throttle,
     /// The signing keys, in their lane.
     pub keys: KeyRing,
     /// The origins of clients.
@@ -128,11 +130,8 @@ impl App {
             public_cache: cache_control(settings.discovery.cache_control),
             cookies: Cookies::new(&issuer),
             passwords: Passwords::new(&settings.password, &random),
-            throttle: if settings.throttle.enabled {
-                Throttle::new(Rules::default(), settings.throttle.exempt.clone())
-            } else {
-                Throttle::off()
-            },
+            throttle: throttle(&settings, Rules::default()),
+            client_throttle: throttle(&settings, Rules::for_client_secrets()),
             keys: KeyRing::new(signing_width, settings.signing.queue),
             origins: Origins::default(),
             pending: store.server_key().sealer("pending authorization request"),
@@ -155,6 +154,10 @@ impl App {
         let policy = HeaderValue::try_from(page.policy()).map_err(|error| Fault::internal(error.to_string()))?;
         Ok(Reply::html(html, &policy).text_header(CONTENT_LANGUAGE, locale.tag()).no_store())
     }
+}
+
+fn throttle(settings: &Settings, rules: Rules) -> Throttle {
+    if settings.throttle.enabled { Throttle::new(rules, settings.throttle.exempt.clone()) } else { Throttle::off() }
 }
 
 /// `Cache-Control` for documents that anyone may keep for this long.

@@ -75,6 +75,23 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// For client secrets: one client from one address may guess 20 times, then after 1 s doubling up to 1 min, one failure
+    /// forgotten a minute.
+    ///
+    /// The other counts would do harm. Client ids are public, so strangers could slow a client down for everybody, and
+    /// many clients share an address. A secret is much harder to guess than a password, too.
+    pub fn for_client_secrets() -> Self {
+        let minute = Duration::from_secs(60);
+        let uncounted = Rule { free: u32::MAX, first_delay: Duration::ZERO, ..Self::default().account };
+        Self {
+            pair: Rule { free: 20, first_delay: Duration::from_secs(1), longest_delay: minute, forgive: minute },
+            address: uncounted,
+            account: uncounted,
+        }
+    }
+}
+
 /// The attempt is refused unseen; after this time it may be made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryAfter(pub Duration);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
@@ -322,4 +322,30 @@ async fn callers_behind_a_trusted_proxy_are_told_apart() {
     let headers = headers.into_iter().collect();
     assert_eq!(client_address("10.0.0.1".parse().unwrap(), &headers, &trusted).to_string(), "192.0.2.7");
     assert_eq!(client_address("192.0.2.1".parse().unwrap(), &headers, &trusted).to_string(), "192.0.2.1");
+}
+
+/// RFC 6749 section 2.3.1: "the authorization server MUST protect any endpoint utilizing it against brute force attacks".
+#[tokio::test]
+async fn rfc6749_2_3_1_client_secrets_cannot_be_guessed_by_trying() {
+    let scene = Scene::new().await;
+    let guess = async |secret: &str, address: &str| {
+        let body = [("grant_type", "refresh_token"), ("client_id", "app"), ("client_secret", secret)];
+        let request = scene
+            .request(Method::POST, "/token")
+            .with_body("application/x-www-form-urlencoded", form::render(body))
+            .with_client_address(address.parse().unwrap());
+        scene.send(request).await
+    };
+    for number in 0..20 {
+        let error = guess(&format!("guess {number}"), "192.0.2.66").await;
+        assert_eq!(error.status_code(), StatusCode::BAD_REQUEST);
+        assert!(String::from_utf8_lossy(error.body()).contains("invalid_client"));
+    }
+    let refused = guess(SECRET, "192.0.2.66").await;
+    assert_eq!(refused.status_code(), StatusCode::TOO_MANY_REQUESTS, "also the right one has to wait");
+    assert_eq!(refused.headers()[RETRY_AFTER], "1");
+    let elsewhere = guess(SECRET, "192.0.2.1").await;
+    assert!(String::from_utf8_lossy(elsewhere.body()).contains("invalid_request"), "the client itself goes on");
+    scene.pass(1);
+    assert!(String::from_utf8_lossy(guess(SECRET, "192.0.2.66").await.body()).contains("invalid_request"));
 }

@@ -41,11 +41,25 @@ async fn authenticate_client(app: &App, request: &Request, form: &Form) -> Resul
     let credentials = Credentials::parse(request.authorization()?, form)?;
     for id in credentials.client_ids() {
         if let Some(client) = app.store.client(id).await? {
-            client_auth::check(&client, &credentials)?;
+            check_credentials(app, request, &client, &credentials)?;
             return Ok(client);
         }
     }
     Err(credentials.refuse("there is no such client").into())
+}
+
+/// RFC 6749 section 2.3.1: secrets must not be guessed by trying.
+fn check_credentials(app: &App, request: &Request, client: &Client, credentials: &Credentials) -> Result<(), Fault> {
+    if client.is_public() {
+        return Ok(client_auth::check(client, credentials)?);
+    }
+    let attempt = app.client_throttle.attempt(client.id.as_str(), request.client_address(), request.now())?;
+    let checked = client_auth::check(client, credentials);
+    match &checked {
+        Ok(()) => attempt.succeeded(),
+        Err(_) => attempt.failed(),
+    }
+    Ok(checked?)
 }
 
 /// `invalid_grant`, with the reason for the log only: the client learns no more than that it doesn't hold.
