@@ -78,7 +78,7 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
         return Ok(Err(LoginProblem::Missing));
     };
     let address = request.client_address();
-    let attempt = match app.throttle.attempt(&fold_username(username), address, request.now()) {
+    let attempt = match app.throttle.attempt(&fold_username(username), address, app.clock.now()) {
         Ok(attempt) => attempt,
         Err(RetryAfter(wait)) => {
             tracing::warn!(%address, "login throttled");

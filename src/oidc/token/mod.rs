@@ -53,7 +53,7 @@ fn check_credentials(app: &App, request: &Request, client: &Client, credentials:
     if client.is_public() {
         return Ok(client_auth::check(client, credentials)?);
     }
-    let attempt = app.client_throttle.attempt(client.id.as_str(), request.client_address(), request.now())?;
+    let attempt = app.client_throttle.attempt(client.id.as_str(), request.client_address(), app.clock.now())?;
     let checked = client_auth::check(client, credentials);
     match &checked {
         Ok(()) => attempt.succeeded(),
