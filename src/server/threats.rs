@@ -349,3 +349,32 @@ async fn rfc6749_2_3_1_client_secrets_cannot_be_guessed_by_trying() {
     scene.pass(1);
     assert!(String::from_utf8_lossy(guess(SECRET, "192.0.2.66").await.body()).contains("invalid_request"));
 }
+
+/// RFC 6749 section 10.5: a code that comes twice ends what came of it, whoever sent it first.
+#[tokio::test]
+async fn rfc6749_10_5_a_replayed_code_ends_its_family() {
+    let scene = Scene::new().await;
+    let code = Browser::new(&scene).code("ada", &[]).await;
+    let (_, tokens) = scene.redeem(&code).await;
+    let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    assert_eq!(scene.userinfo(access).await, StatusCode::OK);
+    assert_eq!(scene.redeem(&code).await.1["error"], "invalid_grant");
+    assert_eq!(scene.userinfo(access).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(scene.refresh(refresh).await.1["error"], "invalid_grant");
+}
+
+/// A request with the marks of one browser is nothing in another browser, and nothing where requests come in.
+#[tokio::test]
+async fn a_sealed_request_opens_in_its_own_browser_and_place_only() {
+    let scene = Scene::new().await;
+    let (mut mallory, mut ada) = (Browser::new(&scene), Browser::new(&scene));
+    ada.code("ada", &[]).await;
+    let login = pending(&mallory.authorize(&[]).await, "/login");
+    let planted = pending(&mallory.log_in(&login, "mallory").await, "/consent");
+    for path in ["/login", "/consent", "/select-account", "/authorize"] {
+        assert_eq!(ada.get(&page(path, &planted)).await.status_code(), StatusCode::BAD_REQUEST, "{path}");
+    }
+    assert_eq!(mallory.get(&page("/authorize", &planted)).await.status_code(), StatusCode::BAD_REQUEST);
+    assert_eq!(ada.agree(&planted).await.status_code(), StatusCode::BAD_REQUEST);
+    code(&mallory.agree(&planted).await);
+}
