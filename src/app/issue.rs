@@ -85,7 +85,7 @@ pub struct Minted {
 /// Fresh tokens for a grant. `scope` is the grant's or less; a refresh token comes along where `refresh` says so.
 pub fn tokens(app: &App, client: &Client, grant: &Grant, scope: Scope, refresh: bool, now: Timestamp) -> Minted {
     let lifetimes = &app.settings.lifetimes;
-    let expires_at = now + lifetimes.access_token;
+    let expires_at = (now + lifetimes.access_token).min(grant.ends_at);
     let access = Bearer::mint(expires_at, &app.random);
     let refresh = refresh.then(|| {
         let expires_at = (now + lifetimes.refresh_idle).min(grant.ends_at);

@@ -12,8 +12,8 @@ use crate::model::consent::Consent;
 use crate::model::id::{SessionId, UserId};
 use crate::protocol::authorize::AuthorizeRequest;
 
-/// Longer values are not ours.
-const MAX_LENGTH: usize = 24 * 1024;
+/// Longer sealed values are not ours, in characters.
+const MAX_SEALED: usize = 18 * 1024;
 
 /// An authorization request and how far it has come.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -85,7 +85,7 @@ impl Pending {
     /// # Errors
     /// An expired page when it is missing, too old, from another browser, or not ours at all.
     pub fn open(app: &App, sealed: Option<&str>, bound: Bound<'_>, now: Timestamp) -> Result<Self, Fault> {
-        let sealed = sealed.filter(|text| text.len() <= MAX_LENGTH).and_then(parse_base64url);
+        let sealed = sealed.filter(|text| text.len() <= MAX_SEALED).and_then(parse_base64url);
         let sealed = sealed.ok_or_else(|| Fault::expired("there is no pending request"))?;
         let plain = app.pending.open(&sealed, bound.associated_data());
         let plain = plain.ok_or_else(|| Fault::expired("the pending request is of another browser, or was changed"))?;

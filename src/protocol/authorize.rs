@@ -31,6 +31,9 @@ const MAX_CLAIMS: usize = 8192;
 const MAX_HINT: usize = 8192;
 const MAX_TEXT: usize = 1024;
 
+/// The greatest length in bytes of all of them together: sealed, they have to fit into an address.
+const MAX_TOGETHER: usize = 12 * 1024;
+
 /// Why there is nowhere to send an answer to. Each cause has one phrase, for the user and for the developer behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unproven {
@@ -244,6 +247,7 @@ impl AuthorizeRequest {
     ) -> Result<Self, OAuthError> {
         refuse_repeated(form)?;
         refuse_unsupported(form)?;
+        refuse_excess(form)?;
         let response_type = parse_response_type(form, client)?;
         let response_mode = parse_response_mode(form, response_type)?;
         let state = bounded(form, "state", MAX_STATE)?;
@@ -329,6 +333,23 @@ fn refuse_unsupported(form: &Form) -> Result<(), OAuthError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a request that could not be carried along while its user logs in.
+fn refuse_excess(form: &Form) -> Result<(), OAuthError> {
+    let kept = [
+        "redirect_uri",
+        "state",
+        "scope",
+        "nonce",
+        "claims",
+        "id_token_hint",
+        "login_hint",
+        "ui_locales",
+        "acr_values",
+    ];
+    let length: usize = kept.iter().filter_map(|name| form.get(name)).map(str::len).sum();
+    if length > MAX_TOGETHER { Err(invalid("the parameters are too long together")) } else { Ok(()) }
 }
 
 /// RFC 6749 sections 3.1.1 and 4.1.2.1.

@@ -268,3 +268,11 @@ fn a_pending_request_has_to_prove_its_target_again() {
     let other = Client { id: ClientId::new("other"), ..client() };
     assert_eq!(request.prove_target(&other, &issuer()), None);
 }
+
+#[test]
+fn what_fits_alone_may_be_too_long_together() {
+    let (state, hint) = ("s".repeat(8000), "h".repeat(8000));
+    assert!(parse(&[("state", &state)]).is_ok());
+    assert!(parse(&[("id_token_hint", &hint)]).is_ok());
+    assert_eq!(refused(&[("state", &state), ("id_token_hint", &hint)]), ErrorCode::InvalidRequest);
+}

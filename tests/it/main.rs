@@ -11,7 +11,7 @@
 )]
 #![allow(missing_docs, unreachable_pub, reason = "there is no public side")]
 
-mod crash;
 mod cli;
+mod crash;
 mod harness;
 mod token;
