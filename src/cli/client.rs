@@ -1,7 +1,7 @@
 //! `hallpass client …`
 
 use argh::{ArgsInfo, FromArgs};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::administration::Administration;
 use super::failure::Failure;
@@ -49,13 +49,14 @@ struct List {}
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let clients = Administration::open(invocation)?.list("clients")?;
-        if invocation.json {
-            return output::json(&json!({ "items": clients, "next": null }));
-        }
-        let columns = ["client_id", "client_name", "client_type", "redirect_uris", "updated_at"];
-        let row = |client: &Value| columns.map(|name| output::cell(client, name)).to_vec();
-        let rows: Vec<Vec<String>> = clients.iter().map(row).collect();
-        output::result(&output::table(&["CLIENT ID", "NAME", "TYPE", "REDIRECT URIS", "UPDATED"], &rows))
+        let columns = [
+            ("CLIENT ID", "client_id"),
+            ("NAME", "client_name"),
+            ("TYPE", "client_type"),
+            ("REDIRECT URIS", "redirect_uris"),
+            ("UPDATED", "updated_at"),
+        ];
+        invocation.show_list(&clients, &columns)
     }
 }
 
@@ -71,7 +72,7 @@ struct Show {
 impl Show {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let client = Administration::open(invocation)?.get(&["clients", &self.id])?;
-        print(client, invocation)
+        invocation.show(client)
     }
 }
 
@@ -113,10 +114,6 @@ impl RotateSecret {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let body = self.secret.map_or(Value::Null, |secret| json!({ "client_secret": secret }));
         let client = Administration::open(invocation)?.call(Method::Post, &["clients", &self.id, "secret"], body)?;
-        print(client, invocation)
+        invocation.show(client)
     }
-}
-
-fn print(client: Map<String, Value>, invocation: &Invocation) -> Result<(), Failure> {
-    if invocation.json { output::json(&client.into()) } else { output::result(&output::record(&client)) }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::administration::Administration;
 use super::failure::Failure;
-use super::{Invocation, output, prompt};
+use super::{Invocation, prompt};
 use crate::protocol::standard_claim::set_claim;
 
 /// Create a user: a person who can log in
@@ -50,7 +50,7 @@ impl CreateUser {
             "claims": claims,
         });
         let user = administration.add("users", body)?;
-        if invocation.json { output::json(&user.into()) } else { output::result(&output::record(&user)) }
+        invocation.show(user)
     }
 
     fn claims(&self) -> Result<Map<String, Value>, Failure> {

@@ -1,7 +1,7 @@
 //! `hallpass key …`
 
 use argh::{ArgsInfo, FromArgs};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::administration::Administration;
 use super::failure::Failure;
@@ -52,13 +52,8 @@ struct List {}
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let keys = Administration::open(invocation)?.list("keys")?;
-        if invocation.json {
-            return output::json(&json!({ "items": keys, "next": null }));
-        }
-        let columns = ["kid", "alg", "bits", "state", "created_at"];
-        let row = |key: &Value| columns.map(|name| output::cell(key, name)).to_vec();
-        let rows: Vec<Vec<String>> = keys.iter().map(row).collect();
-        output::result(&output::table(&["KID", "ALG", "BITS", "STATE", "CREATED"], &rows))
+        let columns = [("KID", "kid"), ("ALG", "alg"), ("BITS", "bits"), ("STATE", "state"), ("CREATED", "created_at")];
+        invocation.show_list(&keys, &columns)
     }
 }
 
@@ -94,7 +89,7 @@ impl Retire {
 
 fn step(kid: &str, step: &str, invocation: &Invocation) -> Result<(), Failure> {
     let key = Administration::open(invocation)?.call(Method::Post, &["keys", kid, step], Value::Null)?;
-    if invocation.json { output::json(&key.into()) } else { output::result(&output::record(&key)) }
+    invocation.show(key)
 }
 
 /// Delete a key: nothing that it signed can be verified any more

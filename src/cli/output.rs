@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::{Map, Number, Value};
 
+use super::Invocation;
 use super::failure::Failure;
 
 /// Prints a result.
@@ -131,6 +132,24 @@ fn date(seconds: u64) -> String {
     let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+impl Invocation {
+    /// Prints one thing: a line for each of its members, or JSON.
+    pub(super) fn show(&self, thing: Map<String, Value>) -> Result<(), Failure> {
+        if self.json { json(&thing.into()) } else { result(&record(&thing)) }
+    }
+
+    /// Prints a whole list: a table of these columns (a title and the name of a member), or JSON.
+    pub(super) fn show_list(&self, items: &[Value], columns: &[(&str, &str)]) -> Result<(), Failure> {
+        if self.json {
+            return json(&serde_json::json!({ "items": items, "next": null }));
+        }
+        let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+        let row = |item: &Value| columns.iter().map(|(_, name)| cell(item, name)).collect();
+        let rows: Vec<Vec<String>> = items.iter().map(row).collect();
+        result(&table(&titles, &rows))
+    }
 }
 
 #[cfg(test)]

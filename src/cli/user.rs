@@ -1,7 +1,7 @@
 //! `hallpass user …`
 
 use argh::{ArgsInfo, FromArgs};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::administration::Administration;
 use super::failure::Failure;
@@ -48,13 +48,14 @@ struct List {}
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let users = Administration::open(invocation)?.list("users")?;
-        if invocation.json {
-            return output::json(&json!({ "items": users, "next": null }));
-        }
-        let columns = ["username", "admin", "enabled", "id", "created_at"];
-        let row = |user: &Value| columns.map(|name| output::cell(user, name)).to_vec();
-        let rows: Vec<Vec<String>> = users.iter().map(row).collect();
-        output::result(&output::table(&["USERNAME", "ADMIN", "ENABLED", "ID", "CREATED"], &rows))
+        let columns = [
+            ("USERNAME", "username"),
+            ("ADMIN", "admin"),
+            ("ENABLED", "enabled"),
+            ("ID", "id"),
+            ("CREATED", "created_at"),
+        ];
+        invocation.show_list(&users, &columns)
     }
 }
 
@@ -69,7 +70,7 @@ struct Show {
 
 impl Show {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        print(Administration::open(invocation)?.get(&["users", &self.username])?, invocation)
+        invocation.show(Administration::open(invocation)?.get(&["users", &self.username])?)
     }
 }
 
@@ -158,8 +159,4 @@ fn enable(username: &str, enabled: bool, invocation: &Invocation) -> Result<(), 
     }
     output::note(&format!("{username} is {}", if enabled { "enabled" } else { "disabled" }));
     Ok(())
-}
-
-fn print(user: Map<String, Value>, invocation: &Invocation) -> Result<(), Failure> {
-    if invocation.json { output::json(&user.into()) } else { output::result(&output::record(&user)) }
 }
