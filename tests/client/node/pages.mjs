@@ -3,12 +3,13 @@
 // tests/output/screenshots.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { contrastComplaints, focusables, focused, structureComplaints } from "./inspect.mjs";
+import { contrastComplaints } from "./contrast.mjs";
+import { focusables, focused, structureComplaints } from "./inspect.mjs";
 import { testbed } from "./testbed.mjs";
 
 const { issuer, user, clients } = testbed;
@@ -18,7 +19,10 @@ const WIDE = { width: 1024, height: 768 };
 const NARROW = { width: 320, height: 640 };
 const slow = { timeout: 60_000 };
 
+const CONTRAST = { text: 4.5, edge: 3 }; // WCAG 2.2 AA
+
 let browser;
+let darkroom; // where contrast.mjs looks at pictures
 let relyingParty; // { uri, next(): Promise<URLSearchParams> }
 
 /** A relying party that only notes how it was called. */
@@ -40,6 +44,7 @@ async function startRelyingParty() {
 }
 
 before(async () => {
+  rmSync(SCREENSHOTS, { recursive: true, force: true });
   mkdirSync(SCREENSHOTS, { recursive: true });
   relyingParty = await startRelyingParty();
   browser = await chromium.launch({
@@ -54,6 +59,7 @@ before(async () => {
       "--disable-sync",
     ],
   });
+  darkroom = await browser.newPage();
 });
 
 after(async () => {
@@ -114,7 +120,7 @@ async function inspect(page, name) {
 
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    const complaints = await page.evaluate(contrastComplaints, { text: 4.5, edge: 3 });
+    const complaints = await contrastComplaints(page, darkroom, CONTRAST);
     assert.deepEqual(complaints, [], `contrast of ${name} in ${colorScheme}`);
     await picture(colorScheme);
   }
@@ -173,6 +179,21 @@ async function landed(page) {
   assert.equal(parameters.get("state"), STATE);
   return parameters;
 }
+
+person("the contrast check sees gradients, images, single edges", async (page) => {
+  const complaints = async (body) => {
+    await page.setContent(`<!doctype html><body style="background: #fff; margin: 9px">${body}`);
+    return contrastComplaints(page, darkroom, CONTRAST);
+  };
+  const dark = "color: #fff; background: linear-gradient(#000, #333)";
+  assert.deepEqual(await complaints(`<p style="${dark}">On a dark gradient</p><input style="border: 1px solid #777">`), []);
+  const half = "color: #fff; background: linear-gradient(90deg, #000 50%, #999 60%)";
+  assert.match((await complaints(`<p style="${half}">${"half of it ".repeat(20)}</p>`)).join(), /^<p> "half of it .* contrast 2\.85$/);
+  assert.match((await complaints('<p style="color: #0008">Half transparent</p>')).join(), /contrast 4\.48$/);
+  for (const edge of ["border: 1px solid #aaa", "border: 1px solid #777; border-left-color: #ddd", "border: 0; background: #eee"]) {
+    assert.match((await complaints(`<input id="name" style="${edge}">`)).join(), /^<input id=name> stands out by \d\.\d\d only$/, edge);
+  }
+});
 
 person("login page: inspected, in focus order", async (page) => {
   const response = await open(page);
@@ -366,9 +387,9 @@ for (const javaScriptEnabled of [true, false]) {
     await signIn(page);
     await press(page, "#consent-allow");
     if (!javaScriptEnabled) {
-      await page.waitForSelector("#form-post");
+      await page.waitForSelector("#form-post", { state: "attached" }); // it has hidden fields only
       await inspect(page, "form-post");
-      await press(page, "#form-post button, button[form=form-post]");
+      await press(page, "button[form=form-post]");
     }
     assert.ok((await landed(page)).get("code"));
     assert.equal(relyingParty.arrivals.at(-1).method, "POST");
@@ -388,14 +409,14 @@ person("a client with a long name, a logo and links fits a narrow screen", async
 
 person("logout: asks, can be called off, ends the session", async (page) => {
   await arrive(page);
-  await page.goto(`${issuer}/end-session`);
+  await page.goto(`${issuer}/logout`);
   await page.waitForSelector("#logout-confirm");
   await inspect(page, "logout");
   await inspectFocusOrder(page, "logout");
   await press(page, "#logout-cancel");
   await inspect(page, "logout-kept");
   assert.ok((await arrive(page, { prompt: "none" })).get("code"), "to stay signed in did not help");
-  await page.goto(`${issuer}/end-session`);
+  await page.goto(`${issuer}/logout`);
   await press(page, "#logout-confirm");
   await page.waitForSelector("#logout-done");
   await inspect(page, "logout-done");
