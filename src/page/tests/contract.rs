@@ -248,7 +248,11 @@ fn wcag_contrast_is_enough_in_both_schemes() {
             ("on-notice", "notice", 4.5),
             ("edge", "sheet", 3.0),
             ("edge", "field", 3.0),
+            ("edge", "page", 3.0),
+            ("edge", "tint", 3.0),
             ("focus", "sheet", 3.0),
+            ("focus", "field", 3.0),
+            ("focus", "tint", 3.0),
             ("focus", "stub", 3.0),
         ] {
             let ratio = contrast(colour(front), colour(back));

@@ -269,6 +269,13 @@ for (const [name, extra] of Object.entries(BROKEN)) {
   });
 }
 
+person("the issuer's own address, and one where nothing is", async (page) => {
+  assert.equal((await page.goto(`${issuer}/`)).status(), 200);
+  await inspect(page, "home");
+  assert.equal((await page.goto(`${issuer}/nothing-is-here`)).status(), 404);
+  await inspect(page, "error-missing");
+});
+
 person("prompt=login: asked again in spite of the session", async (page) => {
   await arrive(page);
   await open(page, { prompt: "login" });
