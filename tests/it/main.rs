@@ -12,6 +12,8 @@
 #![allow(missing_docs, unreachable_pub, reason = "there is no public side")]
 
 mod cli;
+mod consent;
 mod crash;
 mod harness;
+mod login;
 mod token;

@@ -1,0 +1,218 @@
+//! The consent page, and what is remembered of its answers.
+
+use std::time::Duration;
+
+use hallpass::model::client::ClientType;
+use hallpass::model::id::{ClientId, UserId};
+
+use crate::harness::*;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A browser in front of the consent page for these parameters.
+async fn at_consent(provider: &Provider, parameters: &[(&str, &str)]) -> (Browser, Response) {
+    let mut browser = provider.browser();
+    let page = browser.authorize(parameters).await;
+    let page = browser.log_in(&page, ADA, PASSWORD).await;
+    assert!(page.has_id("consent-allow"), "{page:?}");
+    (browser, page)
+}
+
+#[tokio::test]
+async fn conformance_5_the_consent_page_says_who_asks_whom_for_what() {
+    let provider = Provider::start().await;
+    provider
+        .change_client(CLIENT, |client| {
+            client.name = "Meadow <Notes>".into();
+            client.logo_uri = Some("https://static.example/logo.png".into());
+            client.policy_uri = Some("https://app.example/policy".into());
+            client.tos_uri = Some("https://app.example/terms".into());
+            client.scope = hallpass::model::scope::Scope::parse("read:books");
+        })
+        .await;
+    let (_, page) = at_consent(&provider, &request(&[("scope", "openid profile email read:books")])).await;
+    assert!(page.url.starts_with(&format!("{}/consent?pending=", provider.issuer)), "{}", page.url);
+    for id in ["consent-allow", "consent-deny", "client-logo", "client-policy", "client-tos"] {
+        assert!(page.has_id(id), "{id}");
+    }
+    assert!(page.body.contains("Meadow &lt;Notes&gt;"), "names are text");
+    assert!(page.body.contains("Ada Lovelace"));
+    assert!(page.body.contains("read:books"), "a scope without a description is shown by its name");
+    assert!(page.body.contains("app.example"), "where the browser goes");
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("img-src 'self' https://static.example"), "{policy}");
+    assert!(!policy.contains("form-action"), "browsers hold it against the redirect to the client: {policy}");
+}
+
+#[tokio::test]
+async fn rfc6749_4_1_2_1_declining_is_access_denied_and_nothing_is_remembered() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+    let answer = browser.decide(&page, "deny").await;
+    assert_eq!(answer.query("error").as_deref(), Some("access_denied"));
+    assert_eq!(answer.query("state").as_deref(), Some("the state"));
+    assert_eq!(answer.query("code"), None);
+    assert!(browser.authorize(&request(&[])).await.has_id("consent-allow"), "asked again");
+}
+
+#[tokio::test]
+async fn a_decision_that_is_none_is_no_consent() {
+    let provider = Provider::start().await;
+    for decision in ["", "yes", "Allow"] {
+        let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+        assert_eq!(
+            browser.decide(&page, decision).await.query("error").as_deref(),
+            Some("access_denied"),
+            "{decision}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_consent_is_remembered_for_ninety_days_and_asked_again_for_more() {
+    let provider = Provider::start().await;
+    let narrow = request(&[("scope", "openid email"), ("prompt", "none")]);
+    let wide = request(&[("scope", "openid email phone"), ("prompt", "none")]);
+    let mut browser = provider.browser();
+    browser.code(ADA, &request(&[("scope", "openid email")])).await;
+    assert!(browser.authorize(&narrow).await.query("code").is_some());
+    assert_eq!(browser.authorize(&wide).await.query("error").as_deref(), Some("consent_required"));
+    // Agreeing to something else adds to what was agreed, and takes nothing away.
+    browser.code(ADA, &request(&[("scope", "openid phone")])).await;
+    assert!(browser.authorize(&wide).await.query("code").is_some());
+
+    provider.pass(90 * DAY - Duration::from_secs(1));
+    let mut later = provider.browser();
+    let page = later.authorize(&request(&[("scope", "openid email")])).await;
+    assert!(later.log_in(&page, ADA, PASSWORD).await.query("code").is_some(), "remembered to the last second");
+    provider.pass(Duration::from_secs(1));
+    assert_eq!(later.authorize(&narrow).await.query("error").as_deref(), Some("consent_required"));
+}
+
+#[tokio::test]
+async fn a_client_may_have_consent_asked_every_time_or_never() {
+    let provider = Provider::start().await;
+    provider.change_client(CLIENT, |client| client.reuse_consent = false).await;
+    let mut browser = provider.browser();
+    browser.code(ADA, &request(&[])).await;
+    assert!(browser.authorize(&request(&[])).await.has_id("consent-allow"));
+
+    provider.change_client(OTHER, |client| client.require_consent = false).await;
+    let other = request(&[("client_id", OTHER)]);
+    assert!(browser.authorize(&other).await.query("code").is_some());
+    let asked = browser.authorize(&request(&[("client_id", OTHER), ("prompt", "consent")])).await;
+    assert!(asked.has_id("consent-allow"), "prompt=consent asks all the same");
+}
+
+#[tokio::test]
+async fn rfc6749_10_2_a_public_client_is_asked_about_unless_pkce_protects_what_was_agreed() {
+    let provider = Provider::start().await;
+    provider.change_client(PUBLIC, |client| client.require_consent = false).await;
+    let pkce = [("client_id", PUBLIC), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
+    let mut browser = provider.browser();
+    let page = browser.authorize(&request(&pkce)).await;
+    let page = browser.log_in(&page, ADA, PASSWORD).await;
+    assert!(page.has_id("consent-allow"), "whatever the client's setting");
+    browser.decide(&page, "allow").await;
+    assert!(browser.authorize(&request(&pkce)).await.query("code").is_some(), "remembered, with S256 at https");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_agree() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+    let pending = page.field("pending");
+    let fields = [("pending", pending.as_str()), ("decision", "allow")];
+    assert!(browser.post_from("https://evil.example", "/consent", &fields).await.has_id("error-page"));
+    let mut other = provider.logged_in(ADA).await;
+    assert_eq!(other.post("/consent", &fields).await.status, 400, "nor another browser");
+    // A request that never came to the consent page can't be agreed to.
+    let mut fresh = provider.browser();
+    let login = fresh.authorize(&request(&[("client_id", OTHER), ("prompt", "login")])).await;
+    let pending = login.field("pending");
+    let answer = fresh.post("/consent", &[("pending", &pending), ("decision", "allow")]).await;
+    assert!(answer.has_id("login-submit"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn only_whom_the_page_asked_can_agree() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+    // In another tab Bob logs in.
+    let login = browser.authorize(&request(&[("client_id", OTHER), ("prompt", "login")])).await;
+    browser.log_in(&login, BOB, PASSWORD).await;
+    let answer = browser.decide(&page, "allow").await;
+    assert!(answer.has_id("consent-allow"), "Bob is asked himself: {answer:?}");
+    let (ada, bob) = (UserId::new("id-of-ada"), UserId::new("id-of-bob"));
+    for user in [ada, bob] {
+        assert!(provider.app.store.consent(&user, &ClientId::new(CLIENT)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_consent_page_offers_another_account() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+    let login = browser.decide(&page, "switch").await;
+    assert!(login.has_id("login-submit"));
+    let page = browser.log_in(&login, BOB, PASSWORD).await;
+    let code = browser.decide(&page, "allow").await.query("code").unwrap();
+    let (_, claims) = provider.verify(provider.redeem(&code).await.tokens().id()).await;
+    assert_eq!(claims["sub"], "id-of-bob");
+}
+
+#[tokio::test]
+async fn a_withdrawn_consent_ends_its_tokens_and_is_asked_for_again() {
+    let provider = Provider::start().await;
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let tokens = provider.redeem(&code).await.tokens();
+    let (ada, client) = (UserId::new("id-of-ada"), ClientId::new(CLIENT));
+    assert!(provider.app.store.withdraw_consent(&ada, &client, provider.clock.now()).await.unwrap());
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+    assert_eq!(provider.refresh(tokens.refresh()).await.error(), "invalid_grant");
+    assert!(browser.authorize(&request(&[])).await.has_id("consent-allow"));
+    let code = browser.code(ADA, &request(&[])).await;
+    assert_eq!(provider.redeem(&code).await.status, 200, "a new consent is a new start");
+}
+
+#[tokio::test]
+async fn a_client_made_again_under_its_old_id_inherits_no_consent() {
+    let provider = Provider::start().await;
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let tokens = provider.redeem(&code).await.tokens();
+    assert!(provider.app.store.delete_client(&ClientId::new(CLIENT)).await.unwrap());
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+    let mut again = confidential(CLIENT);
+    again.generation = 12;
+    provider.add_client(again).await;
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+    assert_eq!(provider.refresh(tokens.refresh()).await.error(), "invalid_grant");
+    assert!(browser.authorize(&request(&[])).await.has_id("consent-allow"));
+}
+
+#[tokio::test]
+async fn oidc_core_5_5_claims_by_name_need_consent_like_their_scope() {
+    let provider = Provider::start().await;
+    let mut browser = provider.browser();
+    browser.code(ADA, &request(&[])).await;
+    let claims = r#"{"userinfo":{"email":null}}"#;
+    let answer = browser.authorize(&request(&[("claims", claims), ("prompt", "none")])).await;
+    assert_eq!(answer.query("error").as_deref(), Some("consent_required"));
+}
+
+#[tokio::test]
+async fn a_confidential_client_turned_public_is_asked_about() {
+    let provider = Provider::start().await;
+    provider.change_client(CLIENT, |client| client.require_consent = false).await;
+    let mut browser = provider.logged_in(ADA).await;
+    provider
+        .change_client(CLIENT, |client| {
+            client.kind = ClientType::Public;
+            client.secret = None;
+        })
+        .await;
+    let pkce = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256"), ("prompt", "consent")];
+    assert!(browser.authorize(&request(&pkce)).await.has_id("consent-allow"));
+}
