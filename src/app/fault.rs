@@ -57,14 +57,14 @@ impl Fault {
     /// Something is wrong with us. `detail` is for the log only.
     pub fn internal(detail: impl AsRef<str>) -> Self {
         Self::new(
-            OAuthError::new(ErrorCode::ServerError, "something went wrong on the server").detail(detail),
+            OAuthError::new(ErrorCode::ServerError, "Something went wrong on the server.").detail(detail),
             ErrorKind::Internal,
         )
     }
 
     /// There is more work than fits. `detail` is for the log only.
     pub fn busy(detail: impl AsRef<str>) -> Self {
-        let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "the server is busy: try again shortly");
+        let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "The server is busy: try again shortly.");
         Self { retry_after: Some(BUSY_WAIT), ..Self::new(error.detail(detail), ErrorKind::Busy) }
     }
 
@@ -76,13 +76,13 @@ impl Fault {
 
     /// There is no such page.
     pub fn missing() -> Self {
-        let error = OAuthError::new(ErrorCode::InvalidRequest, "there is nothing at this address");
+        let error = OAuthError::new(ErrorCode::InvalidRequest, "There is nothing at this address.");
         Self { status: Some(StatusCode::NOT_FOUND), ..Self::new(error, ErrorKind::Missing) }
     }
 
     /// A page that was open for too long, or whose browser lost the cookie that belongs to it.
     pub fn expired(detail: impl AsRef<str>) -> Self {
-        let text = "the page has expired: go back to the application and start again";
+        let text = "The page has expired: go back to the application and start again.";
         Self::new(OAuthError::new(ErrorCode::InvalidRequest, text).detail(detail), ErrorKind::Expired)
     }
 
@@ -218,7 +218,7 @@ impl From<RequestError> for Fault {
 
 impl From<RetryAfter> for Fault {
     fn from(wait: RetryAfter) -> Self {
-        let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many failed attempts: try again later");
+        let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "Too many failed attempts: try again later.");
         Self {
             status: Some(StatusCode::TOO_MANY_REQUESTS),
             retry_after: Some(wait.0),

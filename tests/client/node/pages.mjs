@@ -180,7 +180,7 @@ async function landed(page) {
   return parameters;
 }
 
-person("the contrast check sees gradients, images, single edges", async (page) => {
+person("the contrast check finds faint letters on gradients, and fields that lack an edge on one side", async (page) => {
   const complaints = async (body) => {
     await page.setContent(`<!doctype html><body style="background: #fff; margin: 9px">${body}`);
     return contrastComplaints(page, darkroom, CONTRAST);
