@@ -1,6 +1,7 @@
 //! A real server on a port of its own, with a clock that the test moves and random bytes from a seed, and what a test needs to
 //! talk to it.
 
+pub mod answer;
 pub mod browser;
 pub mod http;
 pub mod process;
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+pub use answer::{Answer, Mode};
 pub use browser::Browser;
 pub use http::{Response, exchange};
 pub use token::Tokens;
