@@ -2,7 +2,7 @@
 //!
 //! # The house
 //!
-//! A room uses only rooms on the floors below its own. From the top:
+//! A room uses only rooms on the floors below its own, and seldom a neighbour. From the top:
 //!
 //! | floor | rooms |
 //! | --- | --- |
@@ -15,6 +15,24 @@
 //! | the nouns that are kept, and their pure decisions | [`model`] |
 //! | signatures and keys | [`jose`] |
 //! | clock, random, encodings, secrets, forms, URIs | [`base`] |
+//!
+//! These are the rooms that each one uses, and a test fails on any other edge:
+//!
+//! ```text
+//! base:
+//! jose: base
+//! model: base jose
+//! protocol: base jose model
+//! page: base
+//! store: base jose model
+//! settings: base jose protocol
+//! app: base jose model protocol page store settings
+//! admin: base jose model protocol store app
+//! oidc: base model protocol page store app
+//! account: base model protocol page store app oidc
+//! server: base protocol page store settings app oidc account
+//! cli: base jose model protocol store settings app admin server
+//! ```
 //!
 //! `base` to `protocol` never await and never open a file; the time comes in as an argument named `now`.
 //!

@@ -17,4 +17,5 @@ mod consent;
 mod crash;
 mod harness;
 mod login;
+mod house;
 mod token;
