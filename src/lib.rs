@@ -16,7 +16,7 @@
 //! | signatures and keys | [`jose`] |
 //! | clock, random, encodings, secrets, forms, URIs | [`base`] |
 //!
-//! These are the rooms that each one uses, and a test fails on any other edge:
+//! These are the rooms that each one uses, and a test fails on any other edge (tests may use every lower room):
 //!
 //! ```text
 //! base:

@@ -9,6 +9,8 @@ struct Source {
     path: PathBuf,
     code: String,
     lines: usize,
+    /// Whether it holds nothing but tests.
+    is_test: bool,
 }
 
 impl Source {
@@ -18,9 +20,21 @@ impl Source {
         Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
     }
 
-    /// Whether it holds nothing but tests.
-    fn is_test(&self) -> bool {
-        self.path.with_extension("").iter().any(|part| part.to_str().unwrap().ends_with("tests"))
+    /// The modules in files of their own that are compiled for tests only, as paths below `src` without an ending.
+    fn test_modules(&self) -> Vec<PathBuf> {
+        let directory = match self.path.file_name().unwrap().to_str().unwrap() {
+            "mod.rs" | "lib.rs" => self.path.with_file_name(""),
+            _ => self.path.with_extension(""),
+        };
+        let module = |code: &str| Some(directory.join(code.split_once("mod ")?.1.split_once(';')?.0));
+        let lines: Vec<&str> = self.code.lines().collect();
+        lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| module(pair[1])).collect()
+    }
+
+    /// What runs in the program, and what only tests it.
+    fn halves(&self) -> (&str, &str) {
+        let end = if self.is_test { 0 } else { self.code.find("\nmod tests {").unwrap_or(self.code.len()) };
+        self.code.split_at(end)
     }
 
     /// Whether there is this word in its code.
@@ -40,7 +54,14 @@ impl Source {
 }
 
 fn sources() -> Vec<Source> {
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+    let mut sources = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let tests: Vec<PathBuf> = sources.iter().flat_map(Source::test_modules).collect();
+    for source in &mut sources {
+        let module = source.path.with_extension("");
+        let name = module.file_name().unwrap().to_str().unwrap();
+        source.is_test = name.ends_with("_tests") || tests.iter().any(|test| module.starts_with(test));
+    }
+    sources
 }
 
 /// All files below a directory, in order.
@@ -58,6 +79,7 @@ fn read(root: &Path) -> Vec<Source> {
                     path: path.strip_prefix(root).unwrap().to_owned(),
                     code: text.lines().map(without_comment).collect::<Vec<_>>().join("\n"),
                     lines: text.lines().count(),
+                    is_test: false,
                 });
             }
         }
@@ -136,21 +158,26 @@ fn house_paths_are_found_however_they_are_written() {
 
 #[test]
 fn house_rooms_use_only_what_the_table_allows() {
-    let table = table();
+    let (table, floors) = (table(), floors());
+    let floor = |room: &String| floors.iter().position(|floor| floor.contains(room));
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in sources() {
-        let room = source.room();
+        let (name, room) = (source.name(), source.room());
         let Some(allowed) = table.get(&room) else {
             assert!(["lib", "main"].contains(&room.as_str()), "src/lib.rs does not say what `{room}` may use");
             continue;
         };
-        for other in used_rooms(&source.code).into_iter().filter(|other| *other != room) {
-            assert!(table.contains_key(&other), "{}: `crate::{other}` is no room", source.name());
-            assert!(allowed.contains(&other), "{}: `{room}` must not use `{other}`", source.name());
+        let (product, tests) = source.halves();
+        for other in used_rooms(product).into_iter().filter(|other| *other != room) {
+            assert!(allowed.contains(&other), "{name}: `{room}` must not use `{other}`");
             used.entry(room.clone()).or_default().insert(other);
         }
+        for other in used_rooms(tests).into_iter().filter(|other| *other != room) {
+            let is_below = floor(&room) < floor(&other);
+            assert!(is_below || allowed.contains(&other), "{name}: tests of `{room}` must not use `{other}`");
+        }
         for other in table.keys() {
-            assert!(!source.has(&format!("super::{other}::")), "{}: begin with `crate::{other}`", source.name());
+            assert!(!source.has(&format!("super::{other}::")), "{name}: begin with `crate::{other}`");
         }
     }
     for (room, allowed) in &table {
@@ -207,12 +234,12 @@ fn house_what_belongs_in_one_place_is_there_only() {
         if name != "base/clock.rs" {
             assert!(!source.has("SystemTime::now"), "{name}: the time comes from base::clock");
         }
-        if source.room() != "settings" && !source.is_test() {
+        if source.room() != "settings" && !source.is_test {
             for read in ["env::var", "env::vars", "env::var_os", "env::vars_os"] {
                 assert!(!source.has(read), "{name}: the environment is read in `settings`");
             }
         }
-        if source.room() != "store" && !source.is_test() {
+        if source.room() != "store" && !source.is_test {
             assert!(!source.has("redb::"), "{name}: rows are for `store`");
         }
         for word in ["unsafe {", "unsafe fn", "unsafe impl"] {
@@ -239,7 +266,6 @@ fn house_no_test_sleeps() {
         assert!(!sleeps(&source.code), "tests/it/{}: a test that sleeps is slow or wrong", source.name());
     }
     for source in sources() {
-        let tests = if source.is_test() { 0 } else { source.code.find("mod tests {").unwrap_or(source.code.len()) };
-        assert!(!sleeps(&source.code[tests..]), "{}: a test that sleeps is slow or wrong", source.name());
+        assert!(!sleeps(source.halves().1), "{}: a test that sleeps is slow or wrong", source.name());
     }
 }
