@@ -17,6 +17,7 @@ mod consent;
 mod crash;
 mod cli;
 mod crash;
+mod discovery;
 mod golden;
 mod harness;
 mod login;
