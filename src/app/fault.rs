@@ -101,11 +101,12 @@ impl Fault {
             Channel::Bearer => self.bearer(app),
             Channel::Page => self.page(app, request),
         };
-        // 401 is for programs: a person gets a page, not a browser's password box.
-        let status = if channel == Channel::Page && status == StatusCode::UNAUTHORIZED {
-            StatusCode::BAD_REQUEST
-        } else {
-            status
+        let status = match status {
+            // 401 is for programs: a person gets a page, not a browser's password box.
+            StatusCode::UNAUTHORIZED if channel == Channel::Page => StatusCode::BAD_REQUEST,
+            // Behind OAuth's code there is 400 for programs; what a page says is that it is forbidden.
+            _ if channel == Channel::Page && self.kind == ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            status => status,
         };
         let reply = reply.status(status).no_store();
         match self.retry_after {

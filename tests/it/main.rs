@@ -22,4 +22,5 @@ mod golden;
 mod harness;
 mod login;
 mod house;
+mod logout;
 mod token;
