@@ -198,10 +198,16 @@ fn asset(app: &App, name: &str, request: &Request) -> Result<Reply, Fault> {
     let etag = asset.etag();
     let query = request.query()?;
     let cache = HeaderValue::from_static(asset.cache_control(query.get("v")));
-    let reply = if request.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|tag| tag.trim() == etag)) {
+    let reply = if request.header(IF_NONE_MATCH).is_some_and(|known| names(known, &etag)) {
         Reply::empty(StatusCode::NOT_MODIFIED)
     } else {
         Reply::bytes(HeaderValue::from_static(asset.content_type), asset.bytes.clone())
     };
     Ok(reply.header(CACHE_CONTROL, cache).text_header(ETAG, &etag))
+}
+
+/// Whether `If-None-Match` names this entity tag (RFC 9110 section 13.1.2). The comparison is weak: a proxy that compresses
+/// makes tags weak.
+fn names(known: &str, etag: &str) -> bool {
+    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

@@ -22,5 +22,6 @@ mod golden;
 mod harness;
 mod login;
 mod house;
+mod http;
 mod logout;
 mod token;

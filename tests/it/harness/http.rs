@@ -16,7 +16,9 @@ pub struct Response {
     pub url: String,
     pub status: u16,
     pub headers: HeaderMap,
+    /// As text, where it is some.
     pub body: String,
+    pub bytes: Bytes,
 }
 
 impl Response {
@@ -125,10 +127,12 @@ pub async fn try_exchange(
     let (parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
     assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{method} {url}");
+    let is_text = parts.headers.get("content-type").is_none_or(|kind| !kind.as_bytes().starts_with(b"image/"));
     Ok(Response {
         url: url.to_owned(),
         status: parts.status.as_u16(),
         headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
+        body: if is_text { String::from_utf8(body.to_vec()).unwrap() } else { String::new() },
+        bytes: body,
     })
 }
