@@ -24,4 +24,5 @@ mod login;
 mod house;
 mod http;
 mod logout;
+mod relying_party;
 mod token;
