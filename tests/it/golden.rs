@@ -58,7 +58,15 @@ fn golden_pages_look_as_they_did() {
     let frame = Frame { base: "/idp".to_owned(), product: "hallpass".to_owned(), banner: None };
     let pages = Pages::new(&frame, None).unwrap();
     let locale = pages.locale(None, Some("en"));
-    check("page", "html", &pages.samples(&locale).unwrap());
+    let samples = pages.samples(&locale).unwrap().into_iter().map(|(name, html)| (name, without_versions(&html)));
+    check("page", "html", &samples.collect::<Vec<_>>());
+}
+
+/// A page as it was before the versions of its assets were known, which change with every line of the style sheet.
+fn without_versions(html: &str) -> String {
+    let mut parts = html.split("?v=");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |page, part| page + "?v=VERSION" + &part[part.find('"').unwrap()..])
 }
 
 #[test]
