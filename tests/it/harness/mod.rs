@@ -11,8 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallpass::admin;
 use hallpass::app::App;
 use hallpass::base::clock::{Clock, FixedClock, Timestamp};
+use hallpass::base::form::Form;
 use hallpass::base::random::Random;
 use hallpass::base::secret::Secret;
 use hallpass::jose::key::PrivateKey;
@@ -31,7 +33,7 @@ use zeroize::Zeroizing;
 
 pub use answer::{Answer, Mode};
 pub use browser::Browser;
-pub use http::{Response, exchange};
+pub use http::{Response, attempt, exchange};
 pub use token::Tokens;
 
 /// When every test begins.
@@ -74,6 +76,13 @@ impl Provider {
 
     /// The same with settings of the test's own. `issuer` may hold `{port}`.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let provider = Self::start_without_key(settings).await;
+        provider.add_key(RSA).await;
+        provider
+    }
+
+    /// The same before anybody has made a signing key.
+    pub async fn start_without_key(settings: &[(&str, &str)]) -> Self {
         let key = ServerKey::generate(&Random::seeded("server key"));
         let store = Store::in_memory(key, &Options::default()).unwrap();
         let provider = Self::serve(store, settings, FixedClock::new(START)).await;
@@ -87,6 +96,7 @@ impl Provider {
         let store = Store::open_or_create(path, None, &Options::default()).unwrap();
         let provider = Self::serve(store, &[], clock).await;
         if made {
+            provider.add_key(RSA).await;
             provider.fill().await;
         }
         provider
@@ -118,7 +128,6 @@ impl Provider {
     }
 
     async fn fill(&self) {
-        self.add_key(RSA).await;
         self.add_client(confidential(CLIENT)).await;
         self.add_client(confidential(OTHER)).await;
         let mut public = confidential(PUBLIC);
@@ -178,6 +187,16 @@ impl Provider {
         let mut user = User::clone(&*self.app.store.user_by_username(username).await.unwrap().unwrap());
         change(&mut user);
         assert!(matches!(self.app.store.update_user(user).await.unwrap(), Put::Done(_)));
+    }
+
+    /// A call of administration that must succeed; `target` is what follows the root of its addresses.
+    pub async fn administer(&self, method: admin::Method, target: &str, body: Value) -> Value {
+        let App { store, clock, random, passwords, .. } = &*self.app;
+        let context = admin::Context { store, clock, random, passwords, local: true };
+        let path = format!("{}{target}", admin::ROOT);
+        let answer = admin::call(&context, admin::Call { method, path, query: Form::default(), body }).await;
+        assert!((200..300).contains(&answer.status), "{target}: {answer:?}");
+        answer.body
     }
 
     pub async fn add_key(&self, pem: &str) -> String {
