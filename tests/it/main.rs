@@ -13,6 +13,7 @@
 
 mod authorize;
 mod cli;
+mod client_auth;
 mod consent;
 mod crash;
 mod discovery;
