@@ -23,5 +23,6 @@ mod house;
 mod http;
 mod login;
 mod logout;
+mod refresh;
 mod relying_party;
 mod token;
