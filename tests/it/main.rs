@@ -26,3 +26,4 @@ mod logout;
 mod refresh;
 mod relying_party;
 mod token;
+mod userinfo;
