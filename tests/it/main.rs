@@ -21,6 +21,7 @@ mod golden;
 mod harness;
 mod house;
 mod http;
+mod id_token;
 mod login;
 mod logout;
 mod refresh;
