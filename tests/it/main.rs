@@ -15,6 +15,7 @@ mod authorize;
 mod cli;
 mod client_auth;
 mod consent;
+mod cors;
 mod crash;
 mod discovery;
 mod golden;
