@@ -23,6 +23,7 @@ mod harness;
 mod house;
 mod http;
 mod id_token;
+mod keys;
 mod login;
 mod logout;
 mod refresh;
