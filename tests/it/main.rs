@@ -18,6 +18,7 @@ mod consent;
 mod cors;
 mod crash;
 mod discovery;
+mod durability;
 mod golden;
 mod harness;
 mod house;
