@@ -25,6 +25,7 @@ mod house;
 mod http;
 mod id_token;
 mod keys;
+mod log;
 mod login;
 mod logout;
 mod refresh;

@@ -1,5 +1,6 @@
 //! The real binary as a process of its own.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,9 @@ use std::sync::Mutex;
 
 use super::http::try_exchange;
 use super::{Browser, Response, exchange};
+
+/// Where its log goes.
+const LOG: &str = "log";
 
 /// A `hallpass serve` on a directory with a store.
 pub struct Process {
@@ -18,12 +22,17 @@ pub struct Process {
 impl Process {
     /// Makes a store, a key, the client `web` and the user `ada` in `directory`, and serves them.
     pub async fn start_new(directory: &Path) -> Self {
+        Self::start_new_with(directory, "").await
+    }
+
+    /// The same with further lines of settings.
+    pub async fn start_new_with(directory: &Path, more: &str) -> Self {
         // The issuer has the port in it, so it has to be known first.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let issuer = format!("http://127.0.0.1:{port}");
         let settings = format!(
             "issuer = \"{issuer}\"\nhttp.listen = \"127.0.0.1:{port}\"\npassword.memory_kib = 8\npassword.iterations = 1\n\
-             throttle.enabled = false\n"
+             throttle.enabled = false\n{more}\n"
         );
         std::fs::write(directory.join("hallpass.toml"), settings).unwrap();
         std::fs::write(directory.join("key.pem"), super::RSA).unwrap();
@@ -35,7 +44,8 @@ impl Process {
     }
 
     async fn start(directory: &Path, issuer: String) -> Self {
-        let mut child = hallpass(directory, &["serve"]).stderr(Stdio::null()).spawn().unwrap();
+        let log = File::options().create(true).append(true).open(directory.join(LOG)).unwrap();
+        let mut child = hallpass(directory, &["serve"]).stderr(log).spawn().unwrap();
         let address = issuer.strip_prefix("http://").unwrap();
         // The system answers for a port that nobody listens on at once, so this is no busy wait for long.
         while tokio::net::TcpStream::connect(address).await.is_err() {
@@ -43,6 +53,14 @@ impl Process {
             tokio::task::yield_now().await;
         }
         Self { issuer, directory: directory.to_owned(), child: Mutex::new(child) }
+    }
+
+    /// Asks it to end; gives its exit status and everything that it has logged.
+    pub fn stop(&self) -> (Option<i32>, String) {
+        let mut child = self.child.lock().unwrap();
+        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        let status = child.wait().unwrap().code();
+        (status, std::fs::read_to_string(self.directory.join(LOG)).unwrap())
     }
 
     /// Ends it without warning.

@@ -1,0 +1,83 @@
+//! What the running binary writes down, and what it must not.
+
+use serde_json::Value;
+
+use crate::harness::process::Process;
+use crate::harness::*;
+
+const WRONG_PASSWORD: &str = "difference engine";
+const WRONG_SECRET: &str = "a secret that opens nothing at all";
+
+#[tokio::test]
+async fn rfc6819_5_1_6_no_secret_reaches_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = Process::start_new_with(directory.path(), "log.level = \"trace\"\nlog.format = \"json\"").await;
+    let mut secrets =
+        [PASSWORD, WRONG_PASSWORD, SECRET, WRONG_SECRET, VERIFIER, "$argon2"].map(ToOwned::to_owned).to_vec();
+
+    // A login, with a mistake first.
+    let mut browser = process.browser();
+    let asked =
+        request(&[("code_challenge", CHALLENGE), ("code_challenge_method", "S256"), ("nonce", "the-nonce-of-it")]);
+    let login = browser.authorize(&asked).await;
+    secrets.push(login.field("pending"));
+    let wrong = browser.log_in(&login, ADA, WRONG_PASSWORD).await;
+    assert!(wrong.has_id("login-problem"), "{wrong:?}");
+    let consent = browser.log_in(&login, ADA, PASSWORD).await;
+    secrets.push(consent.field("pending"));
+    let answer = browser.decide(&consent, "allow").await;
+    let code = answer.query("code").unwrap();
+    secrets.push(code.clone());
+
+    // Everything that a client does with it, and everything that it gets wrong.
+    let redeem = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT)];
+    let proven = [&redeem[..], &[("code_verifier", VERIFIER)]].concat();
+    assert_eq!(process.token(&redeem).await.error(), "invalid_grant", "without a verifier");
+    let tokens = process.token(&proven).await.tokens();
+    let fresh = process.token(&[("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())]).await.tokens();
+    for tokens in [&tokens, &fresh] {
+        secrets.extend([tokens.access_token.clone(), tokens.refresh().to_owned(), tokens.id().to_owned()]);
+    }
+    assert_eq!(process.userinfo(&fresh.access_token).await.status, 200);
+    let url = |path: &str| format!("{}{path}", process.issuer);
+    let query = url(&format!("/userinfo?access_token={}", fresh.access_token));
+    assert_eq!(exchange("GET", &query, &[], None).await.status, 401);
+    let hinted = url(&format!("/authorize?client_id=nobody&id_token_hint={}&code={code}", fresh.id()));
+    assert_eq!(exchange("GET", &hinted, &[], None).await.status, 400);
+    let form = hallpass::base::form::render([
+        ("grant_type", "authorization_code"),
+        ("client_id", CLIENT),
+        ("client_secret", WRONG_SECRET),
+        ("code", &code),
+    ]);
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(exchange("POST", &url("/token"), &headers, Some(form.into_bytes())).await.error(), "invalid_client");
+    assert_eq!(process.token(&proven).await.error(), "invalid_grant", "a second time");
+    assert_eq!(process.userinfo(&fresh.access_token).await.status, 401, "the family has ended");
+
+    // The end of the session, after a form that is refused.
+    let logout = browser.get("/logout").await;
+    secrets.push(logout.field("csrf"));
+    secrets.extend(browser.cookies.values().cloned());
+    browser.post("/logout", &[("csrf", "wrong"), ("decision", "logout")]).await;
+    let done = browser.post("/logout", &[("csrf", &logout.field("csrf")), ("decision", "logout")]).await;
+    assert!(done.has_id("logout-done"), "{done:?}");
+
+    let (status, log) = process.stop();
+    assert_eq!(status, Some(0));
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let says = |message: &str| lines.iter().any(|line| line["message"] == message);
+    for message in ["listening", "login failed", "login succeeded", "refused", "logged out", "stopped"] {
+        assert!(says(message), "{message}: {log}");
+    }
+    assert!(lines.iter().filter(|line| line["target"] == "hallpass::access").count() > 15, "{log}");
+    for secret in &secrets {
+        // As it is, and as forms write it; of a token also the end alone, which is what opens something.
+        let encoded = hallpass::base::form::render([("", secret.as_str())]);
+        let end = if secret.len() > 40 && !secret.contains(' ') { &secret[secret.len() - 20..] } else { secret };
+        for text in [secret, encoded.trim_start_matches('='), end] {
+            let line = log.lines().find(|line| line.contains(text));
+            assert_eq!(line, None, "{text:?} is in the log");
+        }
+    }
+}
