@@ -319,6 +319,18 @@ fn bad_clients_are_refused_with_one_line_and_nothing_is_made() {
             "hallpass: redirect URI \"/cb\": not an absolute URI (like https://app.example/callback)",
         ),
         (
+            &["--redirect-uri", "https://a/", "--redirect-uri", "https://a/#x"],
+            "hallpass: redirect URI \"https://a/#x\": has a fragment (#…), which a redirect URI must not have",
+        ),
+        (
+            &["--redirect-uri", "javascript:alert(1)"],
+            "hallpass: redirect URI \"javascript:alert(1)\": its scheme is not safe to redirect to",
+        ),
+        (
+            &["--redirect-uri", "https://u:p@a.example/"],
+            "hallpass: redirect URI \"https://u:p@a.example/\": carries a user name or password",
+        ),
+        (
             &["--redirect-uri", "https://a/", "--jwt-alg", "HS256", "--type", "public"],
             "hallpass: HS256 signs with the client's secret, and a public client has none: use RS256",
         ),
