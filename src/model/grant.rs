@@ -292,25 +292,33 @@ pub fn decide_redeem(grant: &Grant, redemption: &Redemption<'_>, now: Timestamp)
     if grant.client != *redemption.client {
         return Redeem::Refused(RedeemRefusal::ForeignClient);
     }
-    if code.spent_at.is_some() {
-        return Redeem::Reused;
+    if let Some(refusal) = refuse_binding(code, redemption) {
+        return Redeem::Refused(refusal);
     }
-    let refusal = if grant.ended.is_some() {
-        RedeemRefusal::Ended
+    // Only now: whoever has seen a spent code, but not its verifier, must not be able to end the family with it.
+    if code.spent_at.is_some() {
+        Redeem::Reused
+    } else if grant.ended.is_some() {
+        Redeem::Refused(RedeemRefusal::Ended)
     } else if now >= code.expires_at {
-        RedeemRefusal::Expired
-    } else if redemption.redirect_uri != Some(code.redirect_uri.as_str()) {
-        RedeemRefusal::RedirectUri
+        Redeem::Refused(RedeemRefusal::Expired)
     } else {
-        match (&code.challenge, redemption.verifier) {
-            (None, None) => return Redeem::Granted,
-            (None, Some(_)) => RedeemRefusal::VerifierUnexpected,
-            (Some(_), None) => RedeemRefusal::VerifierMissing,
-            (Some(challenge), Some(verifier)) if challenge.matches(verifier) => return Redeem::Granted,
-            (Some(_), Some(_)) => RedeemRefusal::VerifierWrong,
-        }
-    };
-    Redeem::Refused(refusal)
+        Redeem::Granted
+    }
+}
+
+/// RFC 6749 section 4.1.3 and RFC 7636 section 4.6: what a code is bound to beside its client.
+fn refuse_binding(code: &Code, redemption: &Redemption<'_>) -> Option<RedeemRefusal> {
+    if redemption.redirect_uri != Some(code.redirect_uri.as_str()) {
+        return Some(RedeemRefusal::RedirectUri);
+    }
+    match (&code.challenge, redemption.verifier) {
+        (None, None) => None,
+        (None, Some(_)) => Some(RedeemRefusal::VerifierUnexpected),
+        (Some(_), None) => Some(RedeemRefusal::VerifierMissing),
+        (Some(challenge), Some(verifier)) if challenge.matches(verifier) => None,
+        (Some(_), Some(_)) => Some(RedeemRefusal::VerifierWrong),
+    }
 }
 
 /// What becomes of an attempt to use a refresh token.

@@ -378,3 +378,29 @@ async fn a_code_dies_when_its_consent_is_taken_back() {
     assert!(provider.app.store.withdraw_consent(&user, &client, provider.clock.now()).await.unwrap());
     assert_refused(&provider.redeem(&code).await, "invalid_grant");
 }
+
+#[tokio::test]
+async fn rfc7636_4_6_a_spent_code_without_its_verifier_ends_nothing() {
+    let provider = Provider::start().await;
+    let pkce = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
+    let code = provider.browser().code(ADA, &request(&pkce)).await;
+    let form = |verifier| {
+        let all = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", verifier),
+        ];
+        all.to_vec()
+    };
+    let tokens = provider.token(CLIENT, SECRET, &form(VERIFIER)).await.tokens();
+    let other = "another-verifier-of-forty-three-characters--";
+    assert_eq!(provider.token(CLIENT, SECRET, &form(other)).await.error(), "invalid_grant");
+    assert_eq!(
+        provider.userinfo(&tokens.access_token).await.status,
+        200,
+        "whoever only saw the code can't end the family"
+    );
+    assert_eq!(provider.token(CLIENT, SECRET, &form(VERIFIER)).await.error(), "invalid_grant");
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401, "whoever has both can");
+}
