@@ -105,7 +105,7 @@ impl KeyRing {
     /// the reactor, or with the client's secret.
     ///
     /// # Errors
-    /// `temporarily_unavailable` when the lane is full, `server_error` when there is no key.
+    /// `temporarily_unavailable` when the lane is full, or when there is no key yet.
     pub async fn sign(&self, store: &Store, client: &Client, payload: Vec<u8>) -> Result<String, Fault> {
         match client.id_token_algorithm {
             Algorithm::Hs256 => {
@@ -115,7 +115,7 @@ impl KeyRing {
             }
             Algorithm::Rs256 => {
                 let encoder = self.ring(store).await?.encoder.clone();
-                let encoder = encoder.ok_or_else(|| Fault::internal("no active signing key: run creatersakey"))?;
+                let encoder = encoder.ok_or_else(|| Fault::busy("there is no active signing key: run creatersakey"))?;
                 Ok(self.lane.run(move |()| encoder.encode(&payload)).await??)
             }
         }

@@ -119,7 +119,7 @@ async fn without_a_key_nothing_is_signed_and_no_code_is_lost() {
     let body = hallpass::base::form::render(form).into_bytes();
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let failed = attempt("POST", &format!("{}/token", provider.issuer), &headers, Some(body)).await;
-    assert_eq!((failed.status, failed.error().as_str()), (500, "server_error"));
+    assert_eq!((failed.status, failed.error().as_str()), (503, "temporarily_unavailable"));
     assert_eq!(failed.header("cache-control"), Some("no-store"));
     assert!(!failed.body.contains("key"), "why is for the log: {}", failed.body);
 
