@@ -21,6 +21,8 @@ pub enum UriError {
     UserInfo,
     /// A scheme that makes a browser run or show its content, such as `javascript:`.
     Scheme,
+    /// A pattern where an address has to stand: redirect URIs are compared as they are.
+    Wildcard,
     /// Not http or https where only these make sense.
     NotHttp,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for UriError {
             Self::Fragment => "has a fragment (#…), which a redirect URI must not have",
             Self::UserInfo => "carries a user name or password",
             Self::Scheme => "its scheme is not safe to redirect to",
+            Self::Wildcard => "has a wildcard, but is compared as it is: register each address",
             Self::NotHttp => "must begin with https:// or http://",
         })
     }
@@ -40,9 +43,9 @@ impl fmt::Display for UriError {
 
 impl std::error::Error for UriError {}
 
-/// Schemes whose content a browser interprets in place.
-const UNSAFE_SCHEMES: [&str; 8] =
-    ["javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"];
+/// Schemes whose content a browser interprets in place, or that carry no answer to an application.
+const UNSAFE_SCHEMES: [&str; 11] =
+    ["javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source", "ftp", "ws", "wss"];
 
 /// Checks a URI that a browser may be redirected to (RFC 6749 section 3.1.2, RFC 8252 section 7.1 for private schemes).
 ///
@@ -58,6 +61,9 @@ pub fn check_redirect(text: &str) -> Result<(), UriError> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(UriError::UserInfo);
+    }
+    if url.host_str().is_some_and(|host| host.contains('*')) {
+        return Err(UriError::Wildcard);
     }
     Ok(())
 }
@@ -183,6 +189,8 @@ mod tests {
             ("JavaScript:alert(1)", UriError::Scheme),
             ("data:text/html,x", UriError::Scheme),
             ("https://user@app.example/", UriError::UserInfo),
+            ("ftp://app.example/", UriError::Scheme),
+            ("https://*.app.example/cb", UriError::Wildcard),
         ] {
             assert_eq!(check_redirect(bad), Err(why), "{bad}");
         }
