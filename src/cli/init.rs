@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use argh::{ArgsInfo, FromArgs};
@@ -167,9 +168,10 @@ fn draft(file: &Path) -> PathBuf {
     name.into()
 }
 
+/// For its owner only: the file may come to hold secrets.
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let write = || {
-        let mut file = fs::File::create(path)?;
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
