@@ -14,6 +14,7 @@
 mod authorize;
 mod cli;
 mod client_auth;
+mod conformance;
 mod consent;
 mod cors;
 mod crash;
@@ -24,6 +25,7 @@ mod harness;
 mod house;
 mod http;
 mod id_token;
+mod interaction;
 mod keys;
 mod log;
 mod login;
