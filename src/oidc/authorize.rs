@@ -38,7 +38,8 @@ pub async fn authorize(app: &App, request: &mut Request) -> Result<Reply, Fault>
         return accept_post(app, request).await;
     }
     let form = request.query()?;
-    if let Some(sealed) = form.get(PENDING) {
+    // A client may use the name for a parameter of its own, and unknown ones are ignored.
+    if let Some(sealed) = form.get(PENDING).filter(|_| form.sent("client_id").is_none()) {
         let mut pending = Pending::open(app, Some(sealed), Bound::Nobody, request.now())?;
         // It comes to this browser now. Anybody may have posted it before: what the user did since then wasn't done for it.
         pending.request.created_at = request.now();
