@@ -216,3 +216,99 @@ async fn a_confidential_client_turned_public_is_asked_about() {
     let pkce = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256"), ("prompt", "consent")];
     assert!(browser.authorize(&request(&pkce)).await.has_id("consent-allow"));
 }
+
+#[tokio::test]
+async fn oidc_core_5_5_claims_by_name_are_given_once_they_are_agreed_to_and_are_no_scope() {
+    let provider = Provider::start().await;
+    let claims = r#"{"userinfo":{"email":{"essential":true}},"id_token":{"address":null}}"#;
+    let (mut browser, page) = at_consent(&provider, &request(&[("claims", claims)])).await;
+    for scope in ["email", "address"] {
+        assert!(page.body.contains(&format!("data-scope=\"{scope}\"")), "{}", page.body);
+    }
+    let tokens = provider.redeem(Answer::of(&browser.decide(&page, "allow").await).code()).await.tokens();
+    assert_eq!(tokens.scope.as_deref(), Some("openid"));
+    let userinfo = provider.userinfo(&tokens.access_token).await.json();
+    assert_eq!((&userinfo["email"], userinfo.get("address")), (&"ada@ada.example".into(), None));
+    let (_, id_token) = provider.verify(tokens.id()).await;
+    assert!(id_token.contains_key("address") && !id_token.contains_key("email"), "{id_token:?}");
+    browser.authorize(&request(&[("claims", claims), ("prompt", "none")])).await.query("code").unwrap();
+}
+
+#[tokio::test]
+async fn a_consent_page_cannot_be_made_to_say_more() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+    let pending = page.field("pending");
+    let fields = [
+        ("pending", pending.as_str()),
+        ("decision", "allow"),
+        ("scope", "openid profile email"),
+        ("client_id", OTHER),
+        ("redirect_uri", "https://evil.example/"),
+        ("state", "another state"),
+    ];
+    let answer = Answer::of(&browser.post("/consent", &fields).await);
+    assert!(answer.location.starts_with(&format!("{REDIRECT}?code=")), "{}", answer.location);
+    assert_eq!(answer.get("state"), Some("the state"));
+    assert_eq!(provider.redeem(answer.code()).await.tokens().scope.as_deref(), Some("openid"));
+    let ada = UserId::new("id-of-ada");
+    let agreed = provider.app.store.consent(&ada, &ClientId::new(CLIENT)).await.unwrap().unwrap();
+    assert_eq!(agreed.scope.to_string(), "openid");
+    assert!(provider.app.store.consent(&ada, &ClientId::new(OTHER)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_address_alone_agrees_to_nothing_and_neither_does_a_browser_that_logged_out() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_consent(&provider, &request(&[])).await;
+    let pending = page.field("pending");
+    let fields = [("pending", pending.as_str()), ("decision", "allow")];
+    let by_get = browser.get(&format!("/consent?{}", hallpass::base::form::render(fields))).await;
+    assert!(by_get.has_id("consent-allow"), "{by_get:?}");
+    let mut logged_out = browser.clone();
+    logged_out.cookies.retain(|name, _| !name.contains("session"));
+    assert!(logged_out.post("/consent", &fields).await.has_id("login-submit"));
+    let stored = provider.app.store.consent(&UserId::new("id-of-ada"), &ClientId::new(CLIENT)).await.unwrap();
+    assert!(stored.is_none(), "{stored:?}");
+    Answer::of(&browser.post("/consent", &fields).await).code();
+}
+
+#[tokio::test]
+async fn a_consent_grows_and_never_shrinks() {
+    let provider = Provider::start().await;
+    let mut browser = provider.browser();
+    for (scope, all) in
+        [("openid email", "openid email"), ("openid phone", "openid email phone"), ("openid", "openid email phone")]
+    {
+        let again = request(&[("scope", scope), ("prompt", "consent")]);
+        assert!(browser.complete(ADA, &again).await.query("code").is_some());
+        let stored = provider.app.store.consent(&UserId::new("id-of-ada"), &ClientId::new(CLIENT)).await.unwrap();
+        assert_eq!(stored.unwrap().scope.to_string(), all);
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_may_remember_no_consent_at_all() {
+    let provider = Provider::start_with(&[("consent.remember_days", "0")]).await;
+    let mut browser = provider.browser();
+    let tokens = provider.redeem(&browser.code(ADA, &request(&[])).await).await.tokens();
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 200, "what was agreed to holds");
+    assert!(browser.authorize(&request(&[])).await.has_id("consent-allow"));
+    provider.refresh(tokens.refresh()).await.tokens();
+}
+
+#[tokio::test]
+async fn rfc8252_8_6_a_public_client_behind_a_scheme_of_its_own_is_asked_about_each_time() {
+    let provider = Provider::start().await;
+    let scheme = "com.example.app:/callback";
+    provider.change_client(PUBLIC, |client| client.redirect_uris.push(scheme.to_owned())).await;
+    let custom = request(&[
+        ("client_id", PUBLIC),
+        ("redirect_uri", scheme),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]);
+    let mut browser = provider.browser();
+    let (_, page) = (browser.code(ADA, &custom).await, browser.authorize(&custom).await);
+    assert!(page.has_id("consent-allow"), "any application on the device can claim the scheme");
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass::base::secret::Secret;
+
 use crate::harness::*;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,15 +46,19 @@ async fn a_login_goes_on_to_the_client_and_is_remembered() {
 async fn unknown_users_wrong_passwords_and_disabled_users_get_one_answer() {
     let provider = Provider::start().await;
     provider.change_user(BOB, |user| user.enabled = false).await;
+    provider.add_user("carol", serde_json::json!({})).await;
+    provider.change_user("carol", |user| user.password_hash = None).await;
     let mut answers = Vec::new();
-    for (username, password) in [(ADA, "wrong"), ("nobody", PASSWORD), (BOB, PASSWORD)] {
+    for (username, password) in [(ADA, "wrong"), ("nobody", PASSWORD), (BOB, PASSWORD), ("carol", PASSWORD)] {
         let (mut browser, page) = at_login(&provider).await;
         let answer = browser.log_in(&page, username, password).await;
         assert_eq!((answer.status, browser.session()), (200, None), "{username}");
         assert_eq!(answer.field("username"), username, "what was typed is kept");
-        answers.push(answer.text_of("login-problem"));
+        assert!(!answer.text_of("login-problem").is_empty());
+        // The whole page, but for what differs with every page and every name.
+        let page = answer.body.replace(&answer.field("pending"), "");
+        answers.push(page.replace(&format!("value=\"{username}\""), ""));
     }
-    assert!(!answers[0].is_empty());
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 
@@ -97,6 +103,34 @@ async fn many_failures_are_slowed_down_with_429_and_the_owner_gets_in_later() {
 }
 
 #[tokio::test]
+async fn unknown_accounts_are_slowed_down_like_known_ones_and_others_not_at_all() {
+    let provider = Provider::start_with(&[("throttle.enabled", "true")]).await;
+    let mut tries = Vec::new();
+    for username in [ADA, "nobody"] {
+        let (mut browser, page) = at_login(&provider).await;
+        let mut count = 0;
+        while browser.log_in(&page, username, "wrong").await.status != 429 {
+            count += 1;
+            assert!(count < 50, "nothing slows the guessing down");
+        }
+        tries.push(count);
+    }
+    assert_eq!(tries[0], tries[1], "who waits, and when, doesn't tell who has an account");
+    let (mut browser, page) = at_login(&provider).await;
+    assert!(browser.log_in(&page, BOB, PASSWORD).await.has_id("consent-allow"));
+}
+
+#[tokio::test]
+async fn exempt_addresses_are_not_slowed_down() {
+    let provider =
+        Provider::start_with(&[("throttle.enabled", "true"), ("throttle.exempt", "[\"127.0.0.0/8\"]")]).await;
+    let (mut browser, page) = at_login(&provider).await;
+    for _ in 0..30 {
+        assert_eq!(browser.log_in(&page, ADA, "wrong").await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn rfc6819_5_1_4_1_1_each_login_makes_a_new_session_and_ends_the_old_one() {
     let provider = Provider::start().await;
     let mut browser = provider.logged_in(ADA).await;
@@ -108,6 +142,38 @@ async fn rfc6819_5_1_4_1_1_each_login_makes_a_new_session_and_ends_the_old_one()
     assert_ne!(browser.session().unwrap(), planted);
     let answer = old.clone().authorize(&request(&[("prompt", "none")])).await;
     assert_eq!(answer.query("error").as_deref(), Some("login_required"), "the old value opens nothing any more");
+}
+
+#[tokio::test]
+async fn a_session_value_that_was_planted_is_not_taken_over() {
+    let provider = Provider::start().await;
+    let attacker = provider.logged_in(BOB).await;
+    let name = attacker.cookies.keys().find(|name| name.contains("session")).unwrap().clone();
+    let made_up = format!("hps_{}", "A".repeat(64));
+    for planted in [attacker.session().unwrap(), &made_up] {
+        let (mut victim, page) = at_login(&provider).await;
+        victim.cookies.insert(name.clone(), planted.to_owned());
+        victim.log_in(&page, ADA, PASSWORD).await;
+        assert_ne!(victim.session(), Some(planted), "a value that somebody else knows");
+        assert_eq!(victim.session().map(str::len), Some(68));
+    }
+    let answer = attacker.clone().authorize(&request(&[("prompt", "none")])).await;
+    assert_eq!(answer.query("error").as_deref(), Some("login_required"), "and it opens nothing afterwards");
+}
+
+#[tokio::test]
+async fn a_hash_of_another_cost_is_renewed_while_the_password_is_known() {
+    let provider = Provider::start_with(&[("password.memory_kib", "16")]).await;
+    let cheap = hallpass::settings::Password { memory_kib: 8, ..provider.app.settings.password.clone() };
+    let old = provider.app.passwords.with(&cheap).hash(Secret::new(PASSWORD)).await.unwrap();
+    assert!(old.contains("m=8,"), "{old}");
+    provider.change_user(ADA, |user| user.password_hash = Some(old)).await;
+    let mut browser = provider.logged_in(ADA).await;
+    let renewed = provider.app.store.user_by_username(ADA).await.unwrap().unwrap().password_hash.clone().unwrap();
+    assert!(renewed.contains("m=16,"), "{renewed}");
+    let answer = browser.authorize(&request(&[("prompt", "none")])).await;
+    assert!(answer.query("code").is_some(), "it is the same password, so the session goes on");
+    provider.logged_in(ADA).await;
 }
 
 #[tokio::test]
@@ -146,9 +212,11 @@ async fn a_pending_request_expires_at_the_exact_second() {
     let provider = Provider::start().await;
     let (mut browser, page) = at_login(&provider).await;
     provider.pass(Duration::from_secs(3599));
-    assert!(browser.log_in(&page, ADA, PASSWORD).await.has_id("consent-allow"));
+    let consent = browser.log_in(&page, ADA, PASSWORD).await;
+    assert!(consent.has_id("consent-allow"));
     provider.pass(Duration::from_secs(1));
     assert_eq!(browser.log_in(&page, ADA, PASSWORD).await.status, 400);
+    assert_eq!(browser.decide(&consent, "allow").await.status, 400, "a page later is no hour more");
 }
 
 #[tokio::test]
