@@ -23,6 +23,9 @@ use crate::base::random::Random;
 /// More cookies than a browser sends for one host; further ones are not looked at.
 const MAX_COOKIES: usize = 200;
 
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// How much of a body is read, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -373,12 +376,17 @@ impl Request {
         Ok(Form::parse(self.raw_query().as_bytes())?)
     }
 
+    /// Whether there is a form in the body, by its media type.
+    pub fn has_form(&self) -> bool {
+        self.header(CONTENT_TYPE).is_some_and(|sent| is_media_type(sent, FORM))
+    }
+
     /// The parameters of a form body (`application/x-www-form-urlencoded`). No body at all is an empty form.
     ///
     /// # Errors
     /// What is wrong with the body: its type, size, pace or encoding.
     pub async fn form(&mut self) -> Result<Form, RequestError> {
-        Ok(Form::parse(&self.body_of_type("application/x-www-form-urlencoded").await?)?)
+        Ok(Form::parse(&self.body_of_type(FORM).await?)?)
     }
 
     /// A JSON body (`application/json`).

@@ -1,7 +1,6 @@
 //! `UserInfo` (OpenID Connect Core 1.0 section 5.3).
 
 use hyper::Method;
-use hyper::header::CONTENT_TYPE;
 
 use crate::app::App;
 use crate::app::fault::Fault;
@@ -30,9 +29,8 @@ pub async fn userinfo(app: &App, request: &mut Request) -> Result<Reply, Fault> 
 
 /// RFC 6750 section 2: in the header, in a form, or in the query where the settings allow it.
 async fn presented_token(app: &App, request: &mut Request) -> Result<Option<Secret>, Fault> {
-    // A POST may come without a form, with the token in the header (OpenID Connect Core 1.0 section 5.3.1).
-    let posted = *request.method() == Method::POST && request.header(CONTENT_TYPE).is_some();
-    let form = if posted { Some(request.form().await?) } else { None };
+    // A POST may come with the token in the header and whatever body (OpenID Connect Core 1.0 section 5.3.1).
+    let form = if *request.method() == Method::POST && request.has_form() { Some(request.form().await?) } else { None };
     let query = if app.settings.userinfo.query_token { Some(request.query()?) } else { None };
     Ok(bearer::parse_token(request.authorization()?, form.as_ref(), query.as_ref())?)
 }

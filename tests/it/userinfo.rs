@@ -48,6 +48,7 @@ async fn oidc_core_5_3_1_the_token_comes_in_the_header_or_in_a_form() {
         ("POST", &[("authorization", bearer.as_str())], ""),
         ("POST", &[("authorization", bearer.as_str()), FORM], ""),
         ("POST", &[("authorization", bearer.as_str()), FORM], "extra=1"),
+        ("POST", &[("authorization", bearer.as_str()), ("content-type", "application/json")], "{}"),
         ("POST", &[FORM], &form),
         ("GET", &[("authorization", &bearer.replace("Bearer", "bearer"))], ""),
         ("GET", &[("authorization", &bearer.replace("Bearer", "BEARER"))], ""),
