@@ -13,6 +13,7 @@ pub mod lane;
 pub mod origins;
 pub mod password;
 pub mod pending;
+pub mod race;
 pub mod reply;
 pub mod request;
 pub mod throttle;
@@ -39,6 +40,7 @@ use fault::Fault;
 use key_ring::KeyRing;
 use origins::Origins;
 use password::Passwords;
+use race::Races;
 use reply::Reply;
 use throttle::{Rules, Throttle};
 
@@ -64,6 +66,8 @@ pub struct App {
     pub client_throttle: Throttle,
     /// The signing keys, in their lane.
     pub keys: KeyRing,
+    /// The refresh tokens that are being used at this moment.
+    pub races: Races,
     /// The origins of clients.
     pub origins: Origins,
     /// The names of our cookies.
@@ -133,6 +137,7 @@ impl App {
             throttle: throttle(&settings, Rules::default()),
             client_throttle: throttle(&settings, Rules::for_client_secrets()),
             keys: KeyRing::new(signing_width, settings.signing.queue),
+            races: Races::default(),
             origins: Origins::default(),
             pending: store.server_key().sealer("pending authorization request"),
             csrf: store.server_key().mac_key("form"),

@@ -3,6 +3,7 @@
 //! Everything in a family is void as soon as its grant is: ended, or made by a user, a client or under a consent that has
 //! moved on since.
 
+use std::fmt;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -227,13 +228,56 @@ impl Grant {
     /// Whether anything of the family can still be used: the grant hasn't ended, and the user, the client and the consent
     /// are still those that it was made with.
     pub fn is_live(&self, user: &User, client: &Client, consent: Option<&Consent>, now: Timestamp) -> bool {
-        self.ended.is_none()
-            && now < self.ends_at
-            && self.user == user.id
-            && user.stands_by(self.user_generation)
-            && self.client == client.id
-            && self.client_generation == client.generation
-            && consent.map_or(0, |consent| consent.generation) == self.consent_generation
+        self.voided_by(user, client, consent, now).is_none()
+    }
+
+    /// Why nothing of the family can be used any more; `None` while it lives.
+    pub fn voided_by(&self, user: &User, client: &Client, consent: Option<&Consent>, now: Timestamp) -> Option<Void> {
+        if let Some(ended) = self.ended {
+            Some(Void::Ended(ended.reason))
+        } else if now >= self.ends_at {
+            Some(Void::Expired)
+        } else if self.user != user.id || !user.stands_by(self.user_generation) {
+            Some(if user.enabled { Void::User } else { Void::UserDisabled })
+        } else if self.client != client.id || self.client_generation != client.generation {
+            Some(Void::Client)
+        } else if consent.map_or(0, |consent| consent.generation) != self.consent_generation {
+            Some(Void::Consent)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a family is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Void {
+    /// It was ended.
+    Ended(EndReason),
+    /// It has reached its end.
+    Expired,
+    /// Its user has a new password, or had everything ended.
+    User,
+    /// Its user is disabled.
+    UserDisabled,
+    /// Its client was deleted and made again.
+    Client,
+    /// Its consent was withdrawn.
+    Consent,
+}
+
+impl fmt::Display for Void {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ended(EndReason::CodeReuse) => "its family ended when the code was used again",
+            Self::Ended(EndReason::RefreshReuse) => "its family ended when a refresh token was used again",
+            Self::Ended(EndReason::Revoked) => "its family was revoked",
+            Self::Expired => "its family has reached its end",
+            Self::User => "its user has a new password, or had everything ended",
+            Self::UserDisabled => "its user is disabled",
+            Self::Client => "its client was deleted and made again",
+            Self::Consent => "its consent was withdrawn",
+        })
     }
 }
 
@@ -280,6 +324,21 @@ pub enum RedeemRefusal {
     VerifierWrong,
     /// A verifier came, but the request had no challenge: somebody may have taken it out (RFC 9700 section 4.8.2).
     VerifierUnexpected,
+}
+
+impl fmt::Display for RedeemRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "there is no such code",
+            Self::ForeignClient => "it was issued to another client",
+            Self::Ended => "its family has ended",
+            Self::Expired => "it has expired",
+            Self::RedirectUri => "redirect_uri is not that of the request",
+            Self::VerifierMissing => "code_verifier is missing",
+            Self::VerifierWrong => "code_verifier does not belong to the challenge",
+            Self::VerifierUnexpected => "code_verifier came for a request without a challenge",
+        })
+    }
 }
 
 /// RFC 6749 section 4.1.3: a code is bound to its client, redirect URI and challenge, and works once. A wrong verifier or a
@@ -353,6 +412,18 @@ pub enum RotateRefusal {
     Expired,
     /// Another request with the same token came at the same moment and won.
     Race,
+}
+
+impl fmt::Display for RotateRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "there is no such refresh token",
+            Self::ForeignClient => "it was issued to another client",
+            Self::Ended => "its family has ended",
+            Self::Expired => "it has expired",
+            Self::Race => "another request with it came at the same moment and won",
+        })
+    }
 }
 
 /// RFC 6749 section 6 and RFC 9700 section 4.14.2: a refresh token is bound to its client and replaced at each use. A used

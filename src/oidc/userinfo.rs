@@ -44,8 +44,8 @@ async fn live_access(app: &App, request: &Request, token: &Secret) -> Result<Acc
     if request.now() >= access.token.expires_at {
         return Err(refused("it has expired"));
     }
-    if !access.is_live(&client, request.now()) {
-        return Err(refused("its grant has ended, or its user, client or consent has moved on"));
+    if let Some(void) = access.voided_by(&client, request.now()) {
+        return Err(refused(&void.to_string()));
     }
     Ok(access)
 }

@@ -12,7 +12,7 @@ use crate::base::secret::Digest;
 use crate::jose::alg::Algorithm;
 use crate::model::client::Client;
 use crate::model::consent::Consent;
-use crate::model::grant::{AccessToken, Grant, NewTokens, Redemption, RefreshToken};
+use crate::model::grant::{AccessToken, Grant, NewTokens, Redemption, RefreshToken, Void};
 use crate::model::id::{ClientId, KeyId};
 use crate::model::session::Session;
 use crate::model::user::User;
@@ -144,7 +144,12 @@ pub struct GrantContext {
 impl GrantContext {
     /// [`Grant::is_live`].
     pub fn is_live(&self, client: &Client, now: Timestamp) -> bool {
-        self.grant.is_live(&self.user, client, self.consent.as_ref(), now)
+        self.voided_by(client, now).is_none()
+    }
+
+    /// [`Grant::voided_by`].
+    pub fn voided_by(&self, client: &Client, now: Timestamp) -> Option<Void> {
+        self.grant.voided_by(&self.user, client, self.consent.as_ref(), now)
     }
 }
 
@@ -165,7 +170,12 @@ pub struct TokenContext<T> {
 impl<T> TokenContext<T> {
     /// [`Grant::is_live`].
     pub fn is_live(&self, client: &Client, now: Timestamp) -> bool {
-        self.grant.is_live(&self.user, client, self.consent.as_ref(), now)
+        self.voided_by(client, now).is_none()
+    }
+
+    /// [`Grant::voided_by`].
+    pub fn voided_by(&self, client: &Client, now: Timestamp) -> Option<Void> {
+        self.grant.voided_by(&self.user, client, self.consent.as_ref(), now)
     }
 }
 

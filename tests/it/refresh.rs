@@ -373,3 +373,35 @@ async fn a_disabled_user_who_is_enabled_again_has_to_log_in_anew() {
     }
     assert_eq!(provider.userinfo(&provider.tokens("openid").await.access_token).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rfc9700_4_14_2_of_64_refreshes_that_overlap_in_real_time_one_wins_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = Arc::new(process::Process::start_new(directory.path()).await);
+    let code = process.browser().code(ADA, &request(&[])).await;
+    let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT)];
+    let tokens = process.token(&form).await.tokens();
+    let racers: Vec<_> = (0..64)
+        .map(|_| {
+            let (process, token) = (Arc::clone(&process), tokens.refresh().to_owned());
+            tokio::spawn(
+                async move { process.token(&[("grant_type", "refresh_token"), ("refresh_token", &token)]).await },
+            )
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for racer in racers {
+        let answer = racer.await.unwrap();
+        match answer.status {
+            200 => winners.push(answer.tokens()),
+            _ => assert_eq!(answer.error(), "invalid_grant"),
+        }
+    }
+    assert_eq!(winners.len(), 1, "one wins");
+    assert_eq!(process.userinfo(&winners[0].access_token).await.status, 200);
+    let next = [("grant_type", "refresh_token"), ("refresh_token", winners[0].refresh())];
+    assert_eq!(process.token(&next).await.status, 200, "and its family lives on");
+    // What comes after an answer is a retry, however soon.
+    let again = process.token(&next).await;
+    assert_eq!(again.status, 200, "{again:?}");
+}

@@ -36,10 +36,10 @@ pub(super) async fn redeem(
     // A look before the work: what is refused now costs no signature. A reuse has to reach the store, which ends the family.
     let shown: Redemption<'_> = redemption.as_redemption();
     if let Redeem::Refused(why) = decide_redeem(&found.grant, &shown, now) {
-        return Err(invalid_grant(REFUSED, format!("{why:?}")));
+        return Err(invalid_grant(REFUSED, why.to_string()));
     }
-    if !found.is_live(client, now) {
-        return Err(invalid_grant(REFUSED, "its user, client or consent has moved on"));
+    if let Some(void) = found.voided_by(client, now) {
+        return Err(invalid_grant(REFUSED, void.to_string()));
     }
     let refresh = client.may_use(GrantType::RefreshToken);
     let minted = issue::tokens(app, client, &found.grant, found.grant.scope.clone(), refresh, now);
@@ -52,6 +52,6 @@ pub(super) async fn redeem(
             tracing::warn!(grant = %found.grant.id, client = %client.id, "an authorization code was used again: its family has ended");
             Err(invalid_grant(REFUSED, "used before"))
         }
-        Redeem::Refused(why) => Err(invalid_grant(REFUSED, format!("{why:?}"))),
+        Redeem::Refused(why) => Err(invalid_grant(REFUSED, why.to_string())),
     }
 }

@@ -9,11 +9,12 @@ use crate::app::App;
 use crate::app::fault::Fault;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
+use crate::base::clock::Timestamp;
 use crate::base::form::Form;
 use crate::model::client::Client;
 use crate::protocol::client_auth::{self, Credentials};
 use crate::protocol::error::{ErrorCode, OAuthError};
-use crate::protocol::token::TokenRequest;
+use crate::protocol::token::{TokenRequest, TokenResponse};
 
 /// Exchanges a grant for tokens.
 ///
@@ -22,18 +23,22 @@ use crate::protocol::token::TokenRequest;
 pub async fn token(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let form = request.form().await?;
     let client = authenticate_client(app, request, &form).await?;
-    let ask = TokenRequest::parse(&form)?;
-    ask.check(&client)?;
-    let now = request.now();
-    let response = match ask {
+    let response = exchange(app, &client, &form, request.now()).await.map_err(|fault| fault.of_client(&client.id))?;
+    Ok(Reply::json(&response).no_store())
+}
+
+/// One file for each grant type.
+async fn exchange(app: &App, client: &Client, form: &Form, now: Timestamp) -> Result<TokenResponse, Fault> {
+    let ask = TokenRequest::parse(form)?;
+    ask.check(client)?;
+    match ask {
         TokenRequest::AuthorizationCode { code, redirect_uri, verifier } => {
-            code::redeem(app, &client, &code, redirect_uri, verifier, now).await?
+            code::redeem(app, client, &code, redirect_uri, verifier, now).await
         }
         TokenRequest::RefreshToken { refresh_token, scope } => {
-            refresh::rotate(app, &client, refresh_token, scope.as_ref(), now).await?
+            refresh::rotate(app, client, refresh_token, scope.as_ref(), now).await
         }
-    };
-    Ok(Reply::json(&response).no_store())
+    }
 }
 
 /// RFC 6749 section 2.3: the client that makes the request, as sure as its type allows.

@@ -7,7 +7,7 @@ use crate::app::issue::{self, Occasion};
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::model::client::Client;
-use crate::model::grant::Rotate;
+use crate::model::grant::{Rotate, RotateRefusal};
 use crate::model::id::{Bearer, BearerKind, RefreshTokenId};
 use crate::model::scope::Scope;
 use crate::protocol::scope::narrow;
@@ -30,9 +30,14 @@ pub(super) async fn rotate(
     if found.grant.client != client.id {
         return Err(invalid_grant(REFUSED, "of another client"));
     }
-    if !found.is_live(client, now) {
-        return Err(invalid_grant(REFUSED, "its grant has ended, or its user, client or consent has moved on"));
+    if let Some(void) = found.voided_by(client, now) {
+        return Err(invalid_grant(REFUSED, void.to_string()));
     }
+    // Held to the end: what overlaps with this request is a race, and a race has one winner.
+    let _turn = app
+        .races
+        .enter(RefreshTokenId(bearer.id()), now)
+        .ok_or_else(|| invalid_grant(REFUSED, RotateRefusal::Race.to_string()))?;
     // RFC 6749 section 6: the scope may be narrowed, and only this access token is narrower then.
     let scope = narrow(&found.grant.scope, scope)?;
     let minted = issue::tokens(app, client, &found.grant, scope, client.rotates_refresh_tokens(), now);
@@ -56,6 +61,6 @@ pub(super) async fn rotate(
             tracing::warn!(grant = %found.grant.id, client = %client.id, "a refresh token was used again: its family has ended");
             Err(invalid_grant(REFUSED, "used before"))
         }
-        Rotate::Refused(why) => Err(invalid_grant(REFUSED, format!("{why:?}"))),
+        Rotate::Refused(why) => Err(invalid_grant(REFUSED, why.to_string())),
     }
 }
