@@ -36,6 +36,8 @@ pub struct Fault {
     kind: ErrorKind,
     /// A challenge without an error.
     bare_challenge: bool,
+    /// Whose request it was, for the log.
+    client: Option<ClientId>,
 }
 
 /// Where an answer goes.
@@ -51,7 +53,7 @@ pub enum Channel {
 
 impl Fault {
     fn new(error: OAuthError, kind: ErrorKind) -> Self {
-        Self { error, status: None, retry_after: None, kind, bare_challenge: false }
+        Self { error, status: None, retry_after: None, kind, bare_challenge: false, client: None }
     }
 
     /// Something is wrong with us. `detail` is for the log only.
@@ -86,6 +88,12 @@ impl Fault {
         Self::new(OAuthError::new(ErrorCode::InvalidRequest, text).detail(detail), ErrorKind::Expired)
     }
 
+    /// The same, with the client whose request it was, for the log.
+    #[must_use]
+    pub fn of_client(self, client: &ClientId) -> Self {
+        Self { client: Some(client.clone()), ..self }
+    }
+
     /// The error itself, for an answer that goes to a redirect URI.
     pub fn into_error(self) -> OAuthError {
         self.error
@@ -93,7 +101,7 @@ impl Fault {
 
     /// The answer, and the line in the log.
     pub fn answer(&self, app: &App, request: &Request, channel: Channel) -> Reply {
-        log(&self.error, None);
+        log(&self.error, self.client.as_ref());
         let status = self.status.or_else(|| StatusCode::from_u16(self.error.status()).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let reply = match channel {
@@ -127,13 +135,16 @@ impl Fault {
 
     /// RFC 6750 section 3. The body repeats what the challenge says, for people who look at it.
     fn bearer(&self, app: &App) -> Reply {
+        if self.bare_challenge {
+            let reply = Reply::empty(StatusCode::UNAUTHORIZED);
+            return reply.text_header(WWW_AUTHENTICATE, &bearer::challenge(&app.issuer, None, None));
+        }
         let reply = Reply::json(&self.error);
-        let error = Some(&self.error).filter(|_| !self.bare_challenge);
         match self.error.code() {
             ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable => reply,
             code => {
                 let needed = (code == ErrorCode::InsufficientScope).then(|| Scope::parse(OPENID));
-                reply.text_header(WWW_AUTHENTICATE, &bearer::challenge(&app.issuer, error, needed.as_ref()))
+                reply.text_header(WWW_AUTHENTICATE, &bearer::challenge(&app.issuer, Some(&self.error), needed.as_ref()))
             }
         }
     }

@@ -105,10 +105,12 @@ impl ClaimKind {
     /// The value as it may be given out: `None` when it is of another type. Members of an address that aren't text go.
     pub fn conform(self, value: Value) -> Option<Value> {
         match (self, value) {
+            // The word is what a program writes that has no value.
+            (Self::Text, Value::String(text)) if text.trim().eq_ignore_ascii_case("null") => None,
             (Self::Text, value @ Value::String(_)) | (Self::Boolean, value @ Value::Bool(_)) => Some(value),
-            // Whoever writes milliseconds comes out far in the future.
+            // From 1990 to 2100: whoever writes milliseconds, or years, comes out elsewhere.
             (Self::Seconds, Value::Number(number)) => {
-                number.as_u64().filter(|secs| *secs < 100_000_000_000).map(Value::from)
+                number.as_u64().filter(|secs| (631_152_000..4_102_444_800).contains(secs)).map(Value::from)
             }
             (Self::Birthdate, Value::String(text)) => is_birthdate(&text).then_some(Value::String(text)),
             (Self::Address, Value::Object(mut members)) => {

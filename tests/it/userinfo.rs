@@ -108,6 +108,7 @@ async fn rfc6750_3_1_without_a_token_the_challenge_names_no_error() {
     {
         let response = provider.ask_userinfo(method, "", headers, "").await;
         assert_eq!((response.status, response.header("www-authenticate")), (401, Some(bare.as_str())), "{headers:?}");
+        assert_eq!(response.body, "", "nor does the body");
     }
     assert_eq!(provider.ask_userinfo("PUT", "", &[], "").await.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
 }
@@ -191,14 +192,14 @@ async fn oidc_core_5_3_2_claims_without_a_value_are_left_out() {
         "name": "", "given_name": " ", "email": null, "email_verified": "true", "phone_number": 5,
         "sub": "somebody else",
         "address": { "country": "", "locality": null }, "birthdate": "yesterday", "picture": {},
-        "department": "engines",
-        "nickname": "c", "preferred_username": "carol", "updated_at": 1, "phone_number_verified": true,
+        "department": "engines", "website": "null",
+        "nickname": "c", "preferred_username": "carol", "updated_at": 1_600_000_000, "phone_number_verified": true,
     });
     provider.add_user("carol", empty).await;
     assert_eq!(
         provider.claims("carol", EVERY_SCOPE).await,
         json!({
-            "sub": "id-of-carol", "nickname": "c", "preferred_username": "carol", "updated_at": 1,
+            "sub": "id-of-carol", "nickname": "c", "preferred_username": "carol", "updated_at": 1_600_000_000,
             "phone_number_verified": true
         })
     );
