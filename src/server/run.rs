@@ -67,6 +67,12 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
         let listeners = bind(&settings.http.listen)?;
         let app = App::new(settings, store, Clock::System, Random::System).map_err(RunError::Start)?;
         let stop = stop_signal()?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                tracing::warn!("SIGHUP: settings are read at the start only; restart to change them");
+            }
+        });
         for listener in &listeners {
             let address = listener.local_addr()?;
             tracing::info!(%address, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
