@@ -93,6 +93,11 @@ impl Invocation {
 
 /// Runs the command in `arguments`, which do not begin with the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // One line instead of a backtrace; what a library does over a damaged file is caught and explained behind it.
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        output::note(&format!("a fault in the program, at {place}"));
+    }));
     match attempt(arguments.into_iter().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
