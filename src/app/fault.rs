@@ -82,6 +82,12 @@ impl Fault {
         Self { status: Some(StatusCode::NOT_FOUND), ..Self::new(error, ErrorKind::Missing) }
     }
 
+    /// The address takes other methods only (RFC 9110 section 15.5.6). The answer needs `Allow`.
+    pub fn method() -> Self {
+        let error = OAuthError::new(ErrorCode::InvalidRequest, "This address does not take this method.");
+        Self { status: Some(StatusCode::METHOD_NOT_ALLOWED), ..Self::new(error, ErrorKind::Request) }
+    }
+
     /// A page that was open for too long, or whose browser lost the cookie that belongs to it.
     pub fn expired(detail: impl AsRef<str>) -> Self {
         let text = "The page has expired: go back to the application and start again.";

@@ -135,7 +135,11 @@ impl Handler for Provider {
         };
         let reply = match sharing {
             Some(sharing) if is_preflight(&request) => return sharing.preflight(place.methods()),
-            _ if !place.takes(&request) => Reply::empty(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, allow(place)),
+            _ if !place.takes(&request) => {
+                // A method says nothing about a token, so there is no challenge.
+                let channel = if place.channel() == Channel::Page { Channel::Page } else { Channel::Json };
+                Fault::method().answer(app, &request, channel).header(ALLOW, allow(place))
+            }
             _ if *request.method() == Method::OPTIONS => {
                 Reply::empty(StatusCode::NO_CONTENT).header(ALLOW, allow(place))
             }

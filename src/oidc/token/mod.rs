@@ -46,11 +46,12 @@ async fn authenticate_client(app: &App, request: &Request, form: &Form) -> Resul
     let credentials = Credentials::parse(request.authorization()?, form)?;
     for id in credentials.client_ids() {
         if let Some(client) = app.store.client(id).await? {
-            check_credentials(app, request, &client, &credentials)?;
+            check_credentials(app, request, &client, &credentials).map_err(|fault| fault.of_client(id))?;
             return Ok(client);
         }
     }
-    Err(credentials.refuse("there is no such client").into())
+    let named: Vec<_> = credentials.client_ids().map(ToString::to_string).collect();
+    Err(credentials.refuse(&format!("there is no client {}", named.join(" or "))).into())
 }
 
 /// RFC 6749 section 2.3.1: secrets must not be guessed by trying.
