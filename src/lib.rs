@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | people at a terminal | [`cli`] |
 //! | the listener and the one table of addresses | [`server`] |
-//! | the protocol's endpoints · pages an end user meets · administration | [`oidc`] [`account`] [`admin`] |
+//! | the protocol's endpoints · pages an end user meets · administration · development | [`oidc`] [`account`] [`admin`] [`dev`] |
 //! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
 //! | the outside: settings, disk, pages | [`settings`] [`store`] [`page`] |
 //! | the specifications as pure functions: parse, check, render | [`protocol`] |
@@ -61,6 +61,7 @@ pub mod admin;
 pub mod app;
 pub mod base;
 pub mod cli;
+pub mod dev;
 pub mod jose;
 pub mod model;
 pub mod oidc;

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod cookie;
 pub mod cors;
 pub mod csrf;
+pub mod development;
 pub mod fault;
 pub mod issue;
 pub mod key_ring;
@@ -36,6 +37,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 
 use browser::Cookies;
+use development::Development;
 use fault::Fault;
 use key_ring::KeyRing;
 use origins::Origins;
@@ -72,6 +74,8 @@ pub struct App {
     pub origins: Origins,
     /// The names of our cookies.
     pub cookies: Cookies,
+    /// Set when it is for development only.
+    pub development: Option<Development>,
     /// The discovery document.
     pub discovery: Bytes,
     /// `Cache-Control` of documents that anyone may keep for a while.
@@ -139,6 +143,7 @@ impl App {
             keys: KeyRing::new(signing_width, settings.signing.queue),
             races: Races::default(),
             origins: Origins::default(),
+            development: None,
             pending: store.server_key().sealer("pending authorization request"),
             csrf: store.server_key().mac_key("form"),
             issuer,
