@@ -140,6 +140,12 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether a text is an http or https URI of this machine that a browser may be redirected to.
+pub fn is_loopback_redirect(text: &str) -> bool {
+    check_redirect(text).is_ok()
+        && parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && is_loopback(&url))
+}
+
 /// Adds encoded parameters to a URI's query, leaving every byte that is there as it is.
 pub fn add_query(uri: &str, parameters: &str) -> String {
     if parameters.is_empty() {

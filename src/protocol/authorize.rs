@@ -12,7 +12,7 @@ use super::issuer::Issuer;
 use super::parameter::{bounded, invalid, refuse_repeated};
 use super::pkce;
 use super::prompt::Prompt;
-use super::redirect::Target;
+use super::redirect::{Beside, Target};
 use super::response::{ResponseMode, SUPPORTED_RESPONSE_TYPES};
 use super::scope;
 use crate::base::clock::Timestamp;
@@ -111,7 +111,7 @@ pub fn parse_client_id(form: &Form) -> Result<ClientId, Unproven> {
 ///
 /// # Errors
 /// For a page: there is nowhere to redirect to.
-pub fn prove_target(form: &Form, client: &Client, issuer: &Issuer) -> Result<Target, Unproven> {
+pub fn prove_target(form: &Form, client: &Client, issuer: &Issuer, beside: Beside<'_>) -> Result<Target, Unproven> {
     if form.repeats("redirect_uri") {
         return Err(Unproven::RedirectUriRepeated);
     }
@@ -119,7 +119,7 @@ pub fn prove_target(form: &Form, client: &Client, issuer: &Issuer) -> Result<Tar
     if redirect_uri.len() > uri::MAX_LENGTH {
         return Err(Unproven::RedirectUriUnregistered);
     }
-    let target = Target::prove(client, redirect_uri, issuer).ok_or(Unproven::RedirectUriUnregistered)?;
+    let target = Target::prove(client, redirect_uri, issuer, beside).ok_or(Unproven::RedirectUriUnregistered)?;
     let mode = ResponseMode::of_errors(form.get("response_mode"), form.get("response_type"));
     let state = form.get("state").filter(|state| !form.repeats("state") && state.len() <= MAX_STATE);
     Ok(target.with_mode(mode).with_state(state.map(ToOwned::to_owned)))
@@ -300,8 +300,9 @@ impl AuthorizeRequest {
 
     /// Proves the target again: the client may have changed since. `None` unless the client is still the one that asked and
     /// has the redirect URI registered.
-    pub fn prove_target(&self, client: &Client, issuer: &Issuer) -> Option<Target> {
-        let target = Target::prove(client, &self.redirect_uri, issuer).filter(|_| self.client_id == client.id)?;
+    pub fn prove_target(&self, client: &Client, issuer: &Issuer, beside: Beside<'_>) -> Option<Target> {
+        let target =
+            Target::prove(client, &self.redirect_uri, issuer, beside).filter(|_| self.client_id == client.id)?;
         Some(target.with_mode(self.response_mode).with_state(self.state.clone()))
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::client::ClientType;
 use crate::model::grant::ChallengeMethod;
-use crate::protocol::redirect::Redirection;
+use crate::protocol::redirect::{Beside, Redirection};
 
 const CALLBACK: &str = "https://app.example/cb?x=1";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -31,7 +31,7 @@ fn form(changes: &[(&str, &str)]) -> Form {
 }
 
 fn parse_for(client: &Client, form: &Form, policy: Policy) -> Result<AuthorizeRequest, OAuthError> {
-    let target = prove_target(form, client, &issuer()).unwrap();
+    let target = prove_target(form, client, &issuer(), Beside::Nothing).unwrap();
     AuthorizeRequest::parse(form, client, &target, policy, NOW)
 }
 
@@ -68,10 +68,14 @@ fn rfc6749_4_1_2_1_without_a_registered_uri_there_is_no_redirect() {
         ("https://evil.example/", Unproven::RedirectUriUnregistered),
         (&too_long, Unproven::RedirectUriUnregistered),
     ] {
-        assert_eq!(prove_target(&form(&[("redirect_uri", uri)]), &client(), &issuer()), Err(cause), "{uri}");
+        assert_eq!(
+            prove_target(&form(&[("redirect_uri", uri)]), &client(), &issuer(), Beside::Nothing),
+            Err(cause),
+            "{uri}"
+        );
     }
     let twice = form(&[("redirect_uri", CALLBACK), ("redirect_uri", CALLBACK)]);
-    assert_eq!(prove_target(&twice, &client(), &issuer()), Err(Unproven::RedirectUriRepeated));
+    assert_eq!(prove_target(&twice, &client(), &issuer(), Beside::Nothing), Err(Unproven::RedirectUriRepeated));
 }
 
 #[test]
@@ -92,11 +96,11 @@ fn rfc6749_4_1_2_1_the_target_knows_state_and_mode_before_the_rest_is_read() {
         (&[("response_type", ""), ("response_mode", "form_post")], ResponseMode::FormPost, Some("xyz")),
         (&[("response_mode", "nonsense")], ResponseMode::Query, Some("xyz")),
     ] {
-        let target = prove_target(&form(changes), &client(), &issuer()).unwrap();
+        let target = prove_target(&form(changes), &client(), &issuer(), Beside::Nothing).unwrap();
         assert_eq!((target.mode(), target.state()), (mode, state), "{changes:?}");
     }
     let long = "x".repeat(MAX_STATE + 1);
-    let target = prove_target(&form(&[("state", &long)]), &client(), &issuer()).unwrap();
+    let target = prove_target(&form(&[("state", &long)]), &client(), &issuer(), Beside::Nothing).unwrap();
     assert_eq!(target.state(), None);
     assert_eq!(refused(&[("state", &long)]), ErrorCode::InvalidRequest);
     assert_eq!(parse(&[("state", &"x".repeat(MAX_STATE))]).unwrap().state.unwrap().len(), MAX_STATE);
@@ -260,13 +264,13 @@ fn long_values_are_refused() {
 #[test]
 fn a_pending_request_has_to_prove_its_target_again() {
     let request = parse(&[("response_mode", "fragment")]).unwrap();
-    let target = request.prove_target(&client(), &issuer()).unwrap();
+    let target = request.prove_target(&client(), &issuer(), Beside::Nothing).unwrap();
     let expected = format!("{CALLBACK}#code=c&state=xyz&iss=https%3A%2F%2Fid.example");
     assert_eq!(target.success(&[("code", "c")]), Redirection::Location(expected));
     let moved = Client { redirect_uris: vec![], ..client() };
-    assert_eq!(request.prove_target(&moved, &issuer()), None);
+    assert_eq!(request.prove_target(&moved, &issuer(), Beside::Nothing), None);
     let other = Client { id: ClientId::new("other"), ..client() };
-    assert_eq!(request.prove_target(&other, &issuer()), None);
+    assert_eq!(request.prove_target(&other, &issuer(), Beside::Nothing), None);
 }
 
 #[test]

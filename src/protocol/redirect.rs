@@ -19,11 +19,32 @@ pub struct Target {
     issuer: String,
 }
 
+/// Which redirect URIs are good beside those that a client has registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside<'a> {
+    /// None (RFC 9700 section 2.1).
+    Nothing,
+    /// For development: every http or https URI of this machine, and the one that a page of ours listens at.
+    Development {
+        /// That of our page.
+        own: &'a str,
+    },
+}
+
+impl Beside<'_> {
+    fn accepts(self, redirect_uri: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Development { own } => redirect_uri == own || uri::is_loopback_redirect(redirect_uri),
+        }
+    }
+}
+
 impl Target {
-    /// RFC 6749 section 3.1.2.3: `None` unless the client has registered the URI. Answers stand in the query, without
-    /// `state`, until told otherwise.
-    pub fn prove(client: &Client, redirect_uri: &str, issuer: &Issuer) -> Option<Self> {
-        client.accepts_redirect(redirect_uri).then(|| Self {
+    /// RFC 6749 section 3.1.2.3: `None` unless the client has registered the URI, or it is good `beside`. Answers stand in
+    /// the query, without `state`, until told otherwise.
+    pub fn prove(client: &Client, redirect_uri: &str, issuer: &Issuer, beside: Beside<'_>) -> Option<Self> {
+        (client.accepts_redirect(redirect_uri) || beside.accepts(redirect_uri)).then(|| Self {
             redirect_uri: redirect_uri.to_owned(),
             mode: ResponseMode::Query,
             state: None,
@@ -117,7 +138,40 @@ mod tests {
     fn target(uri: &str) -> Target {
         let mut client = Client::new(ClientId::new("c"), "C".into(), 1, Timestamp::EPOCH);
         client.redirect_uris = vec![uri.to_owned()];
-        Target::prove(&client, uri, &Issuer::parse("https://id.example").unwrap()).unwrap()
+        Target::prove(&client, uri, &Issuer::parse("https://id.example").unwrap(), Beside::Nothing).unwrap()
+    }
+
+    #[test]
+    fn rfc9700_2_1_only_development_takes_what_nobody_registered() {
+        let client = Client::new(ClientId::new("c"), "C".into(), 1, Timestamp::EPOCH);
+        let issuer = Issuer::parse("http://idp:8000").unwrap();
+        let prove = |uri, beside| Target::prove(&client, uri, &issuer, beside).is_some();
+        let development = Beside::Development { own: "http://idp:8000/playground/callback" };
+        for uri in [
+            "http://localhost:3000/cb",
+            "https://localhost:5173/",
+            "http://127.0.0.1/auth/callback?tenant=1",
+            "http://[::1]:9/x",
+            "http://app.localhost:8080/cb",
+            "http://idp:8000/playground/callback",
+        ] {
+            assert!(prove(uri, development), "{uri}");
+            assert!(!prove(uri, Beside::Nothing), "{uri}");
+        }
+        for uri in [
+            "http://idp:8000/playground/callback/",
+            "http://idp:8000/",
+            "https://app.example/cb",
+            "http://localhost.evil.example/cb",
+            "http://127.0.0.1@evil.example/cb",
+            "http://localhost:3000/cb#x",
+            "http:/localhost/cb",
+            "com.example.app:/cb",
+            "ftp://localhost/cb",
+            "",
+        ] {
+            assert!(!prove(uri, development), "{uri}");
+        }
     }
 
     fn location(redirection: Redirection) -> String {
@@ -131,7 +185,12 @@ mod tests {
     fn rfc6749_3_1_2_3_there_is_no_target_without_a_registered_uri() {
         let client = Client::new(ClientId::new("c"), "C".into(), 1, Timestamp::EPOCH);
         assert_eq!(
-            Target::prove(&client, "https://app.example/cb", &Issuer::parse("https://id.example").unwrap()),
+            Target::prove(
+                &client,
+                "https://app.example/cb",
+                &Issuer::parse("https://id.example").unwrap(),
+                Beside::Nothing
+            ),
             None
         );
     }
