@@ -27,12 +27,14 @@ use hyper::header::{CONTENT_LANGUAGE, HeaderValue};
 
 use crate::base::clock::Clock;
 use crate::base::random::Random;
+use crate::base::uri::is_loopback_redirect;
 use crate::jose::alg::Algorithm;
 use crate::jose::mac::MacKey;
 use crate::jose::seal::Sealer;
 use crate::page::{Frame, Locale, Page, PageError, Pages};
 use crate::protocol::discovery::{Metadata, Offer};
 use crate::protocol::issuer::{Endpoint, Issuer};
+use crate::protocol::redirect::Beside;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 
@@ -115,8 +117,38 @@ impl App {
     /// # Errors
     /// A missing issuer, or a template that doesn't work.
     pub fn new(settings: Settings, store: Store, clock: Clock, random: Random) -> Result<Self, StartError> {
+        Self::assemble(settings, store, clock, random, None)
+    }
+
+    /// The same for development: it is lenient, says so everywhere, and must not meet anybody's real users. `exposed` when
+    /// others than this machine may come.
+    ///
+    /// # Errors
+    /// Those of [`App::new`].
+    pub fn for_development(
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        random: Random,
+        exposed: bool,
+    ) -> Result<Self, StartError> {
+        let development = Development::new(settings.require_issuer().map_err(StartError::Settings)?, exposed);
+        Self::assemble(settings, store, clock, random, Some(development))
+    }
+
+    fn assemble(
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        random: Random,
+        development: Option<Development>,
+    ) -> Result<Self, StartError> {
         let issuer = settings.require_issuer().map_err(StartError::Settings)?.clone();
-        let frame = Frame { base: issuer.path().to_owned(), product: settings.pages.title.clone(), banner: None };
+        let frame = Frame {
+            base: issuer.path().to_owned(),
+            product: settings.pages.title.clone(),
+            banner: development.as_ref().map(|_| development::BANNER.to_owned()),
+        };
         let pages = Pages::new(&frame, settings.templates.dir.as_deref())
             .and_then(|pages| pages.with_default_language(&settings.i18n.default_locale))
             .map_err(StartError::Page)?;
@@ -143,7 +175,7 @@ impl App {
             keys: KeyRing::new(signing_width, settings.signing.queue),
             races: Races::default(),
             origins: Origins::default(),
-            development: None,
+            development,
             pending: store.server_key().sealer("pending authorization request"),
             csrf: store.server_key().mac_key("form"),
             issuer,
@@ -153,6 +185,20 @@ impl App {
             random,
             store,
         })
+    }
+
+    /// Which redirect URIs are good beside those that clients have registered.
+    pub fn beside(&self) -> Beside<'_> {
+        match &self.development {
+            Some(development) => Beside::Development { own: &development.playground },
+            None => Beside::Nothing,
+        }
+    }
+
+    /// Whether scripts of this origin may read what clients are told: that of a registered redirect URI, and in
+    /// development any of this machine.
+    pub async fn shares_with(&self, origin: &str) -> bool {
+        (self.development.is_some() && is_loopback_redirect(origin)) || self.origins.allows(&self.store, origin).await
     }
 
     /// A page as a reply. It is never stored: it speaks of one person at one moment.

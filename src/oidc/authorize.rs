@@ -72,7 +72,7 @@ async fn validate(app: &App, request: &Request, form: &Form) -> Result<ControlFl
         app.store.client(&id).await?.ok_or_else(|| {
             Fault::from(OAuthError::from(Unproven::ClientUnknown).detail(format!("client_id {id:?}")))
         })?;
-    let target = authorize::prove_target(form, &client, &app.issuer).map_err(|cause| {
+    let target = authorize::prove_target(form, &client, &app.issuer, app.beside()).map_err(|cause| {
         Fault::from(OAuthError::from(cause).detail(format!("client {id}, redirect_uri {:?}", form.get("redirect_uri"))))
     })?;
     let policy = Policy { plain_challenge: app.settings.pkce.plain };
@@ -104,7 +104,7 @@ pub async fn resume(
 pub(crate) async fn prove(app: &App, pending: &Pending) -> Result<(Arc<Client>, Target), Fault> {
     let gone = || Fault::expired("the client has gone, or its redirect URI isn't registered any more");
     let client = app.store.client(&pending.request.client_id).await?.ok_or_else(gone)?;
-    let target = pending.request.prove_target(&client, &app.issuer).ok_or_else(gone)?;
+    let target = pending.request.prove_target(&client, &app.issuer, app.beside()).ok_or_else(gone)?;
     Ok((client, target))
 }
 

@@ -12,17 +12,28 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use super::logging::ACCESS;
 use super::{Handler, Options};
 use crate::app::address::client_address;
+use crate::app::development::Hosts;
 use crate::app::reply::Reply;
 use crate::app::request::{Arrival, Request, RequestId};
 use crate::base::random::Random;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// On every answer of a provider for development, so that whatever stands in front of it can notice.
+const X_HALLPASS_MODE: HeaderName = HeaderName::from_static("x-hallpass-mode");
+const DEVELOPMENT: HeaderValue = HeaderValue::from_static("development");
+
+/// RFC 9110 section 15.5.20.
+const MISDIRECTED: &str = "hallpass dev answers to localhost, to addresses of this machine, and to the host of its issuer \
+                           only. Use one of these, or name the host with --issuer.\n";
 
 /// Answers requests of all connections.
 pub(super) struct Answerer<H> {
@@ -65,10 +76,12 @@ impl<H: Handler> Answerer<H> {
             limits: self.options.limits,
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let reply = if names_its_host(request.version(), request.headers()) {
-            self.admit(Request::arrived(request, &arrival)).await
-        } else {
+        let reply = if !names_its_host(request.version(), request.headers()) {
             Reply::text("A request must have one Host header.\n").status(StatusCode::BAD_REQUEST)
+        } else if self.options.development.as_ref().is_some_and(|hosts| !is_for(hosts, &request)) {
+            Reply::text(MISDIRECTED).status(StatusCode::MISDIRECTED_REQUEST).no_store()
+        } else {
+            self.admit(Request::arrived(request, &arrival)).await
         };
         log_access(&method, &uri, &reply, &arrival, began);
         Ok(self.finish(reply, &method, arrival.id))
@@ -100,6 +113,9 @@ impl<H: Handler> Answerer<H> {
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
+        if self.options.development.is_some() {
+            response.headers_mut().insert(X_HALLPASS_MODE, DEVELOPMENT);
+        }
         if let Some(value) = &self.strict_transport {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, value.clone());
         }
@@ -110,6 +126,13 @@ impl<H: Handler> Answerer<H> {
 /// RFC 9112 section 3.2: an HTTP/1.1 request without a `Host` header, or with several, gets 400.
 fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
     version != Version::HTTP_11 || headers.get_all(HOST).into_iter().take(2).count() == 1
+}
+
+/// Whether a request is for one of these hosts, wherever it names one (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
+fn is_for(hosts: &Hosts, request: &hyper::Request<Incoming>) -> bool {
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    let target = request.uri().authority().map(Authority::as_str);
+    (header.is_some() || target.is_some()) && header.into_iter().chain(target).all(|host| hosts.admit(host))
 }
 
 /// Runs a future; `None` when it panics.
@@ -128,7 +151,7 @@ async fn without_panic<F: Future>(future: F) -> Option<F::Output> {
 /// One line for each answer. Queries, bodies and header values may hold secrets and never get here.
 fn log_access(method: &Method, uri: &Uri, reply: &Reply, arrival: &Arrival<'_>, began: Instant) {
     tracing::info!(
-        target: "hallpass::access",
+        target: ACCESS,
         request = %arrival.id,
         method = method.as_str(),
         path = %loggable(uri.path()),

@@ -10,6 +10,9 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry;
 
+/// The target of lines about requests.
+pub(super) const ACCESS: &str = "hallpass::access";
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -20,6 +23,16 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Whether each request gets a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// One for each, at `INFO`.
+    #[default]
+    Shown,
+    /// None below `DEBUG`: for a terminal where somebody looks for what goes wrong.
+    Hidden,
 }
 
 /// The log could not be set up: the program has one already.
@@ -43,7 +56,7 @@ impl std::error::Error for AlreadyLogging {
 ///
 /// # Errors
 /// When a log is set up already.
-pub fn init(level: LevelFilter, format: Format) -> Result<(), AlreadyLogging> {
+pub fn init(level: LevelFilter, format: Format, access: Access) -> Result<(), AlreadyLogging> {
     let terminal = io::stderr().is_terminal();
     let text = match format {
         Format::Auto => terminal,
@@ -53,6 +66,10 @@ pub fn init(level: LevelFilter, format: Format) -> Result<(), AlreadyLogging> {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // Libraries log what goes over the wire at finer levels, secrets included.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("hallpass", level);
+    let filter = match access {
+        Access::Hidden if level < LevelFilter::DEBUG => filter.with_target(ACCESS, level.min(LevelFilter::WARN)),
+        _ => filter,
+    };
     let lines = if text {
         lines.with_ansi(terminal).with_filter(filter).boxed()
     } else {

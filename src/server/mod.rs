@@ -22,8 +22,9 @@ use hyper::StatusCode;
 
 pub use listen::serve;
 pub use route::Provider;
-pub use run::{RunError, bind, run, serve_app};
+pub use run::{RunError, bind, run, serve_app, until_stopped};
 
+use crate::app::development::Hosts;
 use crate::app::reply::Reply;
 use crate::app::request::{Limits, Request};
 use crate::base::clock::Clock;
@@ -83,6 +84,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Network>,
     /// The `max-age` of `Strict-Transport-Security` (RFC 6797), for issuers on https. Default: none.
     pub strict_transport: Option<Duration>,
+    /// Set for development: only requests for these hosts are answered, and every answer says what it is for.
+    pub development: Option<Hosts>,
     /// Where [`Request::now`] comes from.
     pub clock: Clock,
 }
@@ -102,6 +105,7 @@ impl Default for Options {
             stop_deadline: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             strict_transport: None,
+            development: None,
             clock: Clock::System,
         }
     }

@@ -126,7 +126,7 @@ impl Handler for Provider {
             Readers::Everybody => Some(Sharing::Everybody),
             Readers::Clients => {
                 let known = match request.origin() {
-                    Some(origin) => app.origins.allows(&app.store, origin).await,
+                    Some(origin) => app.shares_with(origin).await,
                     None => false,
                 };
                 Some(Sharing::decide(&request, known))

@@ -66,24 +66,32 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
     runtime.block_on(async {
         let listeners = bind(&settings.http.listen)?;
         let app = App::new(settings, store, Clock::System, Random::System).map_err(RunError::Start)?;
-        let stop = stop_signal()?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                tracing::warn!("SIGHUP: settings are read at the start only; restart to change them");
-            }
-        });
         for listener in &listeners {
             let address = listener.local_addr()?;
             tracing::info!(%address, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
         }
-        if !app.keys.ring(&app.store).await.is_ok_and(|ring| ring.can_sign()) {
-            tracing::warn!("there is no signing key: run `hallpass creatersakey`");
-        }
-        serve_app(Arc::new(app), listeners, stop).await?;
-        tracing::info!("stopped");
-        Ok(())
+        until_stopped(Arc::new(app), listeners).await
     })
+}
+
+/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted.
+///
+/// # Errors
+/// When it can't be started.
+pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>) -> Result<(), RunError> {
+    let stop = stop_signal()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::warn!("SIGHUP: settings are read at the start only; restart to change them");
+        }
+    });
+    if !app.keys.ring(&app.store).await.is_ok_and(|ring| ring.can_sign()) {
+        tracing::warn!("there is no signing key: run `hallpass creatersakey`");
+    }
+    serve_app(app, listeners, stop).await?;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// Serves a provider until `stop` is ready, and looks after it meanwhile.
@@ -111,6 +119,7 @@ pub(super) fn options(app: &App) -> Options {
         idle_deadline: http.idle_timeout,
         stop_deadline: http.shutdown_timeout,
         trusted_proxies: http.trusted_proxies.clone(),
+        development: app.development.as_ref().map(|development| development.hosts.clone()),
         clock: app.clock.clone(),
         ..Options::default()
     }
