@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::{Visit, client_view};
+use super::{Visit, account_view, client_view};
 use crate::app::App;
 use crate::app::browser;
 use crate::app::csrf;
@@ -20,7 +20,8 @@ use crate::model::id::{Bearer, SessionId};
 use crate::model::session::Session;
 use crate::model::user::{User, fold_username};
 use crate::oidc::authorize::resume;
-use crate::page::{LoginPage, LoginProblem};
+use crate::page::{LoginPage, LoginProblem, Persona};
+use crate::protocol::claims;
 use crate::store::SessionContext;
 
 /// Authentication method reference of a password (RFC 8176 section 2).
@@ -28,6 +29,9 @@ const PASSWORD: &str = "pwd";
 
 /// More of a `User-Agent` header isn't kept.
 const MAX_USER_AGENT: usize = 200;
+
+/// How many users the page offers in development.
+const MAX_PERSONAS: usize = 8;
 
 /// Shows the page.
 ///
@@ -37,7 +41,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
     let visit = Visit::open(app, request, &request.query()?).await?;
     let username = visit.pending.request.login_hint.clone().unwrap_or_default();
     let again = browser::session(app, request).await?.is_some();
-    page(app, &visit, username, None, again)
+    page(app, &visit, username, None, again).await
 }
 
 /// Takes what the page sent.
@@ -51,7 +55,11 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     if form.get("decision") == Some("cancel") {
         return visit.cancel(app, request, "cancelled the login");
     }
-    match log_in(app, request, &form).await? {
+    let outcome = match form.get("persona").filter(|_| app.development.is_some()) {
+        Some(username) => pick(app, username).await?,
+        None => log_in(app, request, &form).await?,
+    };
+    match outcome {
         Ok(user) => {
             let (session, bearer) = new_session(app, request, &user);
             let replaced = browser::held_session(app, request).await?.map(|held| held.session.id);
@@ -60,7 +68,8 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(app.cookies.start_session(&bearer)))
         }
         Err(problem) => {
-            let reply = page(app, &visit, form.get("username").unwrap_or_default().to_owned(), Some(problem), false)?;
+            let username = form.get("username").unwrap_or_default().to_owned();
+            let reply = page(app, &visit, username, Some(problem), false).await?;
             Ok(match problem {
                 LoginProblem::Throttled { seconds } => {
                     reply.status(StatusCode::TOO_MANY_REQUESTS).retry_after(Duration::from_secs(seconds))
@@ -69,6 +78,12 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             })
         }
     }
+}
+
+/// Development: whoever clicks on somebody is them.
+async fn pick(app: &App, username: &str) -> Result<Result<Arc<User>, LoginProblem>, Fault> {
+    let user = app.store.user_by_username(username).await?.filter(|user| user.enabled);
+    Ok(user.ok_or(LoginProblem::Wrong))
 }
 
 /// Verifies a username and a password. Whether the user is unknown or disabled, or the password wrong, makes no difference in
@@ -153,7 +168,7 @@ fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
     (session, bearer)
 }
 
-fn page(
+async fn page(
     app: &App,
     visit: &Visit,
     username: String,
@@ -162,10 +177,37 @@ fn page(
 ) -> Result<Reply, Fault> {
     let page = LoginPage {
         pending: visit.seal(app)?,
+        personas: personas(app, &username).await?,
         client: Some(client_view(app, &visit.client)),
         username,
         problem,
         again,
     };
     app.page(&page, &visit.locale)
+}
+
+/// Development: the first users there are, and which of them the hint means by name, e-mail address or subject.
+async fn personas(app: &App, hint: &str) -> Result<Vec<Persona>, Fault> {
+    if app.development.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut users = app.store.users(None, MAX_PERSONAS).await?.items;
+    if let Some(hinted) = app.store.user_by_username(hint).await?
+        && !users.iter().any(|user| user.id == hinted.id)
+    {
+        users.push(hinted);
+    }
+    let persona = |user: &Arc<User>| {
+        let account = account_view(user);
+        let email = claims::claim(user, "email");
+        let is_hinted = |name: &str| !hint.is_empty() && fold_username(name) == fold_username(hint);
+        Persona {
+            preselected: is_hinted(&user.username)
+                || user.id.as_str() == hint
+                || email.as_ref().and_then(|email| email.as_str()).is_some_and(is_hinted),
+            username: user.username.clone(),
+            name: account.name,
+        }
+    };
+    Ok(users.iter().filter(|user| user.enabled).map(persona).collect())
 }

@@ -6,7 +6,7 @@ use super::part::{Client, INJECTION};
 use super::{Page, Submits};
 
 /// `login.html`: asks for a username and a password. Posts `pending`, `username`, `password` and `decision` (`login` or
-/// `cancel`) to `{base}/login`.
+/// `cancel`) to `{base}/login`; in development also `pending` and `persona`.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoginPage {
     /// The sealed authorization request, sent back as it is; empty when nobody asked but the person.
@@ -19,6 +19,19 @@ pub struct LoginPage {
     pub problem: Option<LoginProblem>,
     /// The person is signed in already and has to show again who they are (`prompt=login`, `max_age`).
     pub again: bool,
+    /// In development: who can sign in with one click.
+    pub personas: Vec<Persona>,
+}
+
+/// Somebody who can sign in with one click, in development. The button's id is `persona-` and the username.
+#[derive(Clone, Debug, Serialize)]
+pub struct Persona {
+    /// What the button sends.
+    pub username: String,
+    /// Their name, or again the username.
+    pub name: String,
+    /// The `login_hint` means them: theirs is the button that Enter presses.
+    pub preselected: bool,
 }
 
 /// Why a login did not go through, as far as the person may know.
@@ -52,6 +65,12 @@ impl Page for LoginPage {
             username: String::new(),
             problem: None,
             again: false,
+            personas: Vec::new(),
+        };
+        let persona = |username: &str, name: &str, preselected| Persona {
+            username: username.to_owned(),
+            name: name.to_owned(),
+            preselected,
         };
         let failed = |username: &str, problem| Self {
             client: Some(Client::named("Meadow Notes")),
@@ -68,6 +87,18 @@ impl Page for LoginPage {
             ("missing", failed("", LoginProblem::Missing)),
             ("throttled", failed("ada", LoginProblem::Throttled { seconds: 30 })),
             ("long", Self { client: Some(Client::long()), ..page.clone() }),
+            (
+                "personas",
+                Self {
+                    username: "bob".to_owned(),
+                    personas: vec![
+                        persona("alice", "Alice Adams", false),
+                        persona("bob", "Bob", true),
+                        persona("service.account@meadow.example", "service.account@meadow.example", false),
+                    ],
+                    ..page.clone()
+                },
+            ),
             ("right_to_left", Self { client: Some(Client::right_to_left()), ..page.clone() }),
             (
                 "hostile",
@@ -75,6 +106,7 @@ impl Page for LoginPage {
                     pending: INJECTION.to_owned(),
                     client: Some(Client::hostile()),
                     username: INJECTION.to_owned(),
+                    personas: vec![persona(INJECTION, INJECTION, false)],
                     ..page
                 },
             ),

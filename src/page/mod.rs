@@ -39,7 +39,7 @@ pub use form_post::{Field, FormPostPage};
 pub use home::HomePage;
 pub use load::BUILT_IN;
 pub use locale::Locale;
-pub use login::{LoginPage, LoginProblem};
+pub use login::{LoginPage, LoginProblem, Persona};
 pub use part::{Account, Client};
 pub use policy::{Submits, content_security_policy};
 pub use select_account::SelectAccountPage;
