@@ -85,6 +85,29 @@ pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer,
     }
 }
 
+/// `PUT clients/{client_id}`: makes it, named like its id where no `client_name` is given, or changes what is named, its secret
+/// included. Doing it again changes nothing.
+pub(super) async fn put(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {
+    let mut members = Members::of(body)?.into_map();
+    if members.shift_remove("client_id").is_some_and(|given| given != id) {
+        return Err(Problem::invalid("client_id", format!("client_id is not that of the address, {id}")));
+    }
+    let Some(known) = context.store.client(&ClientId::new(id)).await? else {
+        members.insert("client_id".into(), id.into());
+        members.entry("client_name").or_insert_with(|| id.into());
+        return create(context, members.into()).await;
+    };
+    let secret = members.shift_remove("client_secret").unwrap_or_default();
+    let answer = update(context, id, members.into()).await?;
+    let is_known = known.secret.as_ref().zip(secret.as_str()).is_some_and(|(known, given)| known.matches(given));
+    if secret.is_null() || is_known {
+        return Ok(answer);
+    }
+    let mut secrets = Map::new();
+    secrets.insert("client_secret".into(), secret);
+    rotate_secret(context, id, secrets.into()).await
+}
+
 /// `PATCH clients/{client_id}`: changes what is named. A client that becomes confidential gets a secret, and the answer
 /// has it; one that becomes public loses its own.
 pub(super) async fn update(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {

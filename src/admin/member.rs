@@ -24,6 +24,11 @@ impl Members {
         }
     }
 
+    /// All of them, as they came.
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        self.rest
+    }
+
     /// Whatever it is; `null` too.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);

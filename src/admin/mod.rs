@@ -6,10 +6,10 @@
 //! | address | methods |
 //! | --- | --- |
 //! | `clients` | `GET` (a list), `POST` |
-//! | `clients/{client_id}` | `GET`, `PATCH`, `DELETE` |
+//! | `clients/{client_id}` | `GET`, `PATCH`, `DELETE`, `PUT`: make it, or change what is named |
 //! | `clients/{client_id}/secret` | `POST`: a new secret |
 //! | `users` | `GET` (a list), `POST` |
-//! | `users/{username}` | `GET`, `PATCH`, `DELETE` |
+//! | `users/{username}` | `GET`, `PATCH`, `DELETE`, `PUT`: make them, or change what is named but the password |
 //! | `users/{username}/password` | `PUT` |
 //! | `keys` | `GET` (a list), `POST`: make or import one |
 //! | `keys/{kid}` | `GET`, `DELETE` |
@@ -138,12 +138,14 @@ async fn route(context: &Context<'_>, call: Call) -> Result<Answer, Problem> {
         (Method::Get, ["clients"]) => client::list(context, &query).await,
         (Method::Post, ["clients"]) => client::create(context, body).await,
         (Method::Get, ["clients", id]) => client::show(context, id).await,
+        (Method::Put, ["clients", id]) => client::put(context, id, body).await,
         (Method::Patch, ["clients", id]) => client::update(context, id, body).await,
         (Method::Delete, ["clients", id]) => client::delete(context, id).await,
         (Method::Post, ["clients", id, "secret"]) => client::rotate_secret(context, id, body).await,
         (Method::Get, ["users"]) => user::list(context, &query).await,
         (Method::Post, ["users"]) => user::create(context, body).await,
         (Method::Get, ["users", name]) => user::show(context, name).await,
+        (Method::Put, ["users", name]) => user::put(context, name, body).await,
         (Method::Patch, ["users", name]) => user::update(context, name, body).await,
         (Method::Delete, ["users", name]) => user::delete(context, name).await,
         (Method::Put, ["users", name, "password"]) => user::set_password(context, name, body).await,

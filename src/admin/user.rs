@@ -70,6 +70,21 @@ pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer,
     }
 }
 
+/// `PUT users/{username}`: makes them, or changes what is named. A password is for those that are made: nobody's is set back.
+pub(super) async fn put(context: &Context<'_>, name: &str, body: Value) -> Result<Answer, Problem> {
+    let mut members = Members::of(body)?.into_map();
+    let given = members.insert("username".into(), name.into());
+    if given.is_some_and(|given| given.as_str().is_none_or(|given| fold_username(given) != fold_username(name))) {
+        return Err(Problem::invalid("username", format!("username is not that of the address, {name}")));
+    }
+    if context.store.user_by_username(name).await?.is_none() {
+        return create(context, members.into()).await;
+    }
+    members.shift_remove("password");
+    members.shift_remove("password_hash");
+    update(context, name, members.into()).await
+}
+
 /// `PATCH users/{username}`: changes what is named. In `claims`, `null` takes a claim away (RFC 7396). Disabling ends the
 /// user's sessions and tokens.
 pub(super) async fn update(context: &Context<'_>, name: &str, body: Value) -> Result<Answer, Problem> {

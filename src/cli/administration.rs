@@ -75,6 +75,11 @@ impl Administration {
         self.store
     }
 
+    /// Whether the store was made for development.
+    pub(super) fn is_development(&self) -> Result<bool, Failure> {
+        Ok(self.runtime.block_on(self.store.is_development())?)
+    }
+
     /// Takes back what was made to get here, since it came to nothing.
     pub(super) fn undo(&self) {
         for file in &self.made {
@@ -157,6 +162,15 @@ impl Administration {
     }
 }
 
+/// Opens the store that is there, or makes it.
+pub(super) fn open_or_create_store(settings: &Settings) -> Result<Store, Failure> {
+    let path = &settings.store.path;
+    if path.exists() {
+        return open_store(settings);
+    }
+    Store::create(path, key(settings)?, &options(settings)).map_err(|error| explain(error, path))
+}
+
 /// Opens the store that is there. While another process has it, tries again for a moment.
 fn open_store(settings: &Settings) -> Result<Store, Failure> {
     let path = &settings.store.path;
@@ -169,7 +183,7 @@ fn open_store(settings: &Settings) -> Result<Store, Failure> {
     }
 }
 
-fn options(settings: &Settings) -> Options {
+pub(super) fn options(settings: &Settings) -> Options {
     Options { cache_bytes: settings.store.cache_size, queue: settings.store.queue, ..Options::default() }
 }
 

@@ -11,13 +11,17 @@ mod config;
 mod createclient;
 mod creatersakey;
 mod createuser;
+mod declared;
+mod dev;
 mod failure;
 mod healthcheck;
 mod help;
 mod init;
 mod key;
+mod log;
 mod output;
 mod prompt;
+mod ready;
 mod serve;
 mod user;
 mod version;
@@ -36,6 +40,7 @@ use failure::Failure;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     name = "hallpass",
+    example = "hallpass dev",
     example = "hallpass init --issuer https://id.example.com",
     example = "hallpass createclient --name Wiki --redirect-uri https://wiki.example.com/callback",
     example = "hallpass serve",
@@ -58,6 +63,7 @@ struct Hallpass {
 #[argh(subcommand)]
 #[allow(clippy::large_enum_variant)] // there is one of it
 enum Command {
+    Dev(dev::Dev),
     Init(init::Init),
     Serve(serve::Serve),
     CreateClient(createclient::CreateClient),
@@ -120,6 +126,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<(), Failure> {
 impl Command {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         match self {
+            Self::Dev(command) => command.run(invocation),
             Self::Init(command) => command.run(invocation),
             Self::Serve(command) => command.run(invocation),
             Self::CreateClient(command) => command.run(invocation),

@@ -2,13 +2,14 @@
 
 use argh::{ArgsInfo, FromArgs};
 use serde_json::Value;
-use tracing::level_filters::LevelFilter;
 
-use super::Invocation;
 use super::administration::Administration;
 use super::failure::Failure;
-use crate::server::{self, logging};
-use crate::settings::{LogFormat, LogLevel};
+use super::{Invocation, log};
+use crate::dev;
+use crate::server;
+use crate::server::logging::Access;
+use crate::settings::Settings;
 
 /// Run the provider
 #[derive(FromArgs, ArgsInfo)]
@@ -25,9 +26,9 @@ impl Serve {
     pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let settings = invocation.settings()?;
         settings.require_issuer()?;
-        logging::init(level(settings.log.level), format(settings.log.format))
-            .map_err(|error| Failure::failed(error.to_string()))?;
+        log::init(&settings.log, Access::Shown)?;
         let administration = Administration::open_or_create(&settings)?;
+        refuse_development(&administration, &settings)?;
         if administration.list("keys")?.is_empty() {
             administration.add("keys", Value::Null)?;
         }
@@ -35,20 +36,14 @@ impl Serve {
     }
 }
 
-const fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
+/// What was made for development must not meet anybody's real users: its passwords and its key are everybody's.
+fn refuse_development(administration: &Administration, settings: &Settings) -> Result<(), Failure> {
+    let is_everybodys = |key: &Value| key.get("kid").and_then(Value::as_str) == Some(dev::key::KID);
+    if administration.is_development()? || administration.list("keys")?.iter().any(is_everybodys) {
+        let path = settings.store.path.display();
+        return Err(Failure::failed(format!(
+            "{path} was made by hallpass dev, with keys and passwords that everybody knows: hallpass serve does not use it"
+        )));
     }
-}
-
-const fn format(format: LogFormat) -> logging::Format {
-    match format {
-        LogFormat::Auto => logging::Format::Auto,
-        LogFormat::Text => logging::Format::Text,
-        LogFormat::Json => logging::Format::Json,
-    }
+    Ok(())
 }

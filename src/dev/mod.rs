@@ -1,7 +1,12 @@
 //! The provider for development: what `hallpass dev` has beyond `hallpass serve`.
+//!
+//! - [`furnish`](furnish::furnish) fills a store with a signing key, clients and people to log in as.
+//! - [`seed`] makes ids and secrets that are the same at every start.
+
+pub mod furnish;
+pub mod key;
+mod persona;
+pub mod seed;
 
 /// The id of the playground's own client: confidential, and asks for no consent.
 pub const PLAYGROUND: &str = "playground";
-
-/// Where the playground takes the answers of its authorization requests, below the issuer.
-pub const PLAYGROUND_CALLBACK: &str = "/playground/callback";

@@ -12,6 +12,7 @@ use super::schema::Key;
 use super::table::{KEYS, SECTIONS};
 use super::written::Written;
 use crate::base::nearest::edit_distance;
+use crate::base::secret::Secret;
 
 /// The file that is read when nobody names another one.
 pub const DEFAULT_FILE: &str = "hallpass.toml";
@@ -19,9 +20,14 @@ pub const DEFAULT_FILE: &str = "hallpass.toml";
 /// The environment variable that names the file.
 const FILE_VARIABLE: &str = "HALLPASS_CONFIG";
 
+/// The environment variable with what opens the administration.
+const ADMIN_TOKEN_VARIABLE: &str = "HALLPASS_ADMIN_TOKEN";
+
 /// Everything that settings are read from. The later field wins over the earlier one.
 #[derive(Clone, Default)]
 pub struct Sources {
+    /// Keys and values that take the place of defaults.
+    pub assumed: Vec<(&'static str, String)>,
     /// The configuration file.
     pub file: ConfigFile,
     /// Environment variables, by name.
@@ -52,7 +58,19 @@ impl Sources {
         let named =
             config.or_else(|| environment.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
         let file = named.map_or_else(|| ConfigFile::IfPresent(DEFAULT_FILE.into()), ConfigFile::Required);
-        Self { file, environment, overrides }
+        Self { assumed: Vec::new(), file, environment, overrides }
+    }
+
+    /// Gives a key another default.
+    #[must_use]
+    pub fn assume(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.assumed.push((key, value.into()));
+        self
+    }
+
+    /// `HALLPASS_ADMIN_TOKEN`: what commands show to the administration of a server elsewhere.
+    pub fn admin_token(&self) -> Option<Secret> {
+        self.environment.get(ADMIN_TOKEN_VARIABLE).filter(|token| !token.is_empty()).map(Secret::new)
     }
 
     /// Adds a key and its value, as the command line does.
@@ -109,6 +127,10 @@ impl<'a> Given<'a> {
             directory: PathBuf::new(),
             environment: &sources.environment,
         };
+        for (name, value) in &sources.assumed {
+            let key = find(name).ok_or_else(|| unknown(&Origin::Default, name))?;
+            given.values.insert(key.name, (Origin::Default, Written::Bare(value.clone())));
+        }
         if let ConfigFile::IfPresent(path) | ConfigFile::Required(path) = &sources.file {
             let needed = matches!(sources.file, ConfigFile::Required(_));
             if needed || path.exists() {

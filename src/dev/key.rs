@@ -1,0 +1,41 @@
+//! The signing key of every provider for development. It is in the program, so everybody has it: a start needs no time to
+//! make one, and tokens of yesterday's start still verify. `serve` refuses a store that has it.
+
+use crate::base::clock::Timestamp;
+use crate::jose::alg::Algorithm;
+use crate::jose::key::{KeyError, PrivateKey};
+use crate::model::id::KeyId;
+use crate::store::NewKey;
+
+/// PKCS#8, DER.
+const KEY: &[u8] = include_bytes!("key.p8");
+
+/// Its id (RFC 7638).
+pub const KID: &str = "cNxEBnOx0rnS2ZIOMj_I8ew9tOUo54bjcUwH7GE67fQ";
+
+/// The key, as a store takes it.
+///
+/// # Errors
+/// Never: the key in the program is whole.
+pub fn signing_key(now: Timestamp) -> Result<NewKey, KeyError> {
+    let key = PrivateKey::from_pkcs8(KEY)?;
+    Ok(NewKey {
+        id: KeyId::new(key.kid()),
+        algorithm: Algorithm::Rs256,
+        bits: u32::try_from(key.public().bits()).unwrap_or(u32::MAX),
+        created_at: now,
+        pkcs8_der: key.to_pkcs8().to_vec().into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc7638_the_id_is_that_of_the_key_in_the_program() {
+        let key = signing_key(Timestamp::EPOCH).unwrap();
+        assert_eq!(key.id.as_str(), KID);
+        assert_eq!(key.bits, 2048);
+    }
+}
