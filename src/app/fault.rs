@@ -38,7 +38,13 @@ pub struct Fault {
     bare_challenge: bool,
     /// Whose request it was, for the log.
     client: Option<ClientId>,
+    /// What the page advises, in development.
+    hint: Option<String>,
 }
+
+/// Why pages expire for people who develop.
+const EXPIRED_HINT: &str = "A login belongs to the browser and to the host name where it began: localhost and 127.0.0.1 are \
+                            two hosts with cookies of their own. A restart without --data ends every login that has begun.";
 
 /// Where an answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +59,7 @@ pub enum Channel {
 
 impl Fault {
     fn new(error: OAuthError, kind: ErrorKind) -> Self {
-        Self { error, status: None, retry_after: None, kind, bare_challenge: false, client: None }
+        Self { error, status: None, retry_after: None, kind, bare_challenge: false, client: None, hint: None }
     }
 
     /// Something is wrong with us. `detail` is for the log only.
@@ -98,6 +104,12 @@ impl Fault {
     #[must_use]
     pub fn of_client(self, client: &ClientId) -> Self {
         Self { client: Some(client.clone()), ..self }
+    }
+
+    /// The same, with advice for its page.
+    #[must_use]
+    pub fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
     }
 
     /// The error itself, for an answer that goes to a redirect URI.
@@ -160,7 +172,10 @@ impl Fault {
             kind: self.kind,
             code: self.error.code().name().to_owned(),
             description: self.error.description().to_owned(),
-            hint: None,
+            hint: self.hint.clone().or_else(|| {
+                let is_puzzling = app.development.is_some() && self.kind == ErrorKind::Expired;
+                is_puzzling.then(|| EXPIRED_HINT.to_owned())
+            }),
             request_id: Some(request.id().to_string()),
         };
         let locale = app.pages.locale(None, request.accept_language());

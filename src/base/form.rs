@@ -75,6 +75,11 @@ impl Form {
         self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
+    /// The names of all parameters, as often as they came.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The first parameter that came more than once.
     pub fn repeated(&self) -> Option<&str> {
         self.repeated.as_deref()

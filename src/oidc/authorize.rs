@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 
+use super::advice;
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::fault::{self, Fault};
@@ -66,20 +67,33 @@ async fn accept_post(app: &App, request: &mut Request) -> Result<Reply, Fault> {
 
 /// Reads the parameters. What is wrong once the client and its target are proven is answered to the client.
 async fn validate(app: &App, request: &Request, form: &Form) -> Result<ControlFlow<Reply, Pending>, Fault> {
-    let unproven = |cause: Unproven| Fault::from(OAuthError::from(cause));
-    let id = authorize::parse_client_id(form).map_err(unproven)?;
-    let client =
-        app.store.client(&id).await?.ok_or_else(|| {
-            Fault::from(OAuthError::from(Unproven::ClientUnknown).detail(format!("client_id {id:?}")))
-        })?;
-    let target = authorize::prove_target(form, &client, &app.issuer, app.beside()).map_err(|cause| {
-        Fault::from(OAuthError::from(cause).detail(format!("client {id}, redirect_uri {:?}", form.get("redirect_uri"))))
-    })?;
+    let id = match authorize::parse_client_id(form) {
+        Ok(id) => id,
+        Err(cause) => return Err(unproven(app, cause, form, None).await?),
+    };
+    let Some(client) = app.store.client(&id).await? else {
+        return Err(unproven(app, Unproven::ClientUnknown, form, None).await?);
+    };
+    let target = match authorize::prove_target(form, &client, &app.issuer, app.beside()) {
+        Ok(target) => target,
+        Err(cause) => return Err(unproven(app, cause, form, Some(&client)).await?),
+    };
     let policy = Policy { plain_challenge: app.settings.pkce.plain };
     match AuthorizeRequest::parse(form, &client, &target, policy, request.now()) {
         Ok(asked) => Ok(ControlFlow::Continue(Pending::new(asked))),
         Err(error) => refuse(app, request, &client, &target, &error).map(ControlFlow::Break),
     }
+}
+
+/// There is nowhere to send an answer to: what the page says, and for the log what came.
+async fn unproven(app: &App, cause: Unproven, form: &Form, client: Option<&Client>) -> Result<Fault, Fault> {
+    let detail = match (cause, client) {
+        (Unproven::ClientUnknown, _) => format!("client_id {:?}", form.get("client_id").unwrap_or_default()),
+        (_, Some(client)) => format!("client {}, redirect_uri {:?}", client.id, form.get("redirect_uri")),
+        (_, None) => String::new(),
+    };
+    let hint = advice::advise(app, cause, form, client).await?;
+    Ok(Fault::from(OAuthError::from(cause).detail(detail)).with_hint(hint))
 }
 
 /// Takes a request as far as it goes with the browser's live session: to its answer, or to the page where the user has to

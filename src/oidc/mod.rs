@@ -1,6 +1,7 @@
 //! The protocol's endpoints, one file each. Each reads as the specification does: parse, authenticate, validate, act,
 //! respond.
 
+mod advice;
 pub mod authorize;
 pub mod discovery;
 pub mod jwks;
