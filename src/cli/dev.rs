@@ -169,9 +169,12 @@ impl Dev {
             admin_token: &admin_token,
             data: self.data.as_deref(),
         };
-        let is_for_programs = self.ready_json || invocation.json;
-        output::result(&if is_for_programs { ready.line() } else { ready.screen() })?;
-        server::until_stopped(Arc::new(app), listeners).await.map_err(|error| Failure::failed(error.to_string()))
+        let text = if self.ready_json || invocation.json { ready.line() } else { ready.screen() };
+        // Whether or not somebody reads it, the provider is there.
+        let say = || {
+            let _ = output::result(&text);
+        };
+        server::until_stopped(Arc::new(app), listeners, say).await.map_err(|error| Failure::failed(error.to_string()))
     }
 }
 

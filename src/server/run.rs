@@ -70,15 +70,16 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
             let address = listener.local_addr()?;
             tracing::info!(%address, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
         }
-        until_stopped(Arc::new(app), listeners).await
+        until_stopped(Arc::new(app), listeners, || {}).await
     })
 }
 
-/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted.
+/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted. Calls `ready` when either signal would end
+/// it gracefully and requests will be answered.
 ///
 /// # Errors
 /// When it can't be started.
-pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>) -> Result<(), RunError> {
+pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>, ready: impl FnOnce()) -> Result<(), RunError> {
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
@@ -89,6 +90,7 @@ pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>) -> Result
     if !app.keys.ring(&app.store).await.is_ok_and(|ring| ring.can_sign()) {
         tracing::warn!("there is no signing key: run `hallpass creatersakey`");
     }
+    ready();
     serve_app(app, listeners, stop).await?;
     tracing::info!("stopped");
     Ok(())
