@@ -30,8 +30,9 @@
 //! admin: base jose model protocol store app
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc
+//! dev: base jose model store app admin
 //! server: base protocol page store settings app oidc account
-//! cli: base jose model protocol store settings app admin server
+//! cli: base jose model protocol store settings app admin dev server
 //! ```
 //!
 //! `base` to `protocol` never await and never open a file; the time comes in as an argument named `now`.
@@ -41,6 +42,7 @@
 //! - A rule of a specification: [`protocol`], under its name in the specification.
 //! - Something that is kept: [`model`] for what it is and what may become of it, [`store`] for how it stays.
 //! - An endpoint: [`oidc`], one file each; grant types have files of their own in `oidc::token`.
+//! - Something that is for development only: [`dev`]; what others have to know of it is in [`app::development`].
 //! - Something that a person sees: [`account`] and [`page`] in a browser, [`cli`] in a terminal.
 //! - What every request can use: [`app`]. Codes and tokens are minted in [`app::issue`] and nowhere else; errors become bytes
 //!   in [`app::fault`] and nowhere else; private keys are used in `jose::sign` and nowhere else.

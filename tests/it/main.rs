@@ -18,6 +18,7 @@ mod conformance;
 mod consent;
 mod cors;
 mod crash;
+mod dev;
 mod discovery;
 mod durability;
 mod golden;

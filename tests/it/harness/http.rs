@@ -124,8 +124,10 @@ pub async fn try_exchange(
     tokio::spawn(connection);
     let target = url.split_once("://").unwrap().1;
     let target = target.find(['/', '?']).map_or("/", |at| &target[at..]);
-    let mut request =
-        Request::builder().method(method).uri(target.split('#').next().unwrap()).header("host", authority);
+    let mut request = Request::builder().method(method).uri(target.split('#').next().unwrap());
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", authority);
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod browser;
+mod development;
 pub mod http;
 pub mod process;
 pub mod token;
@@ -33,6 +34,7 @@ use zeroize::Zeroizing;
 
 pub use answer::{Answer, Mode};
 pub use browser::Browser;
+pub use development::Development;
 pub use http::{Response, attempt, exchange};
 pub use token::Tokens;
 
