@@ -31,7 +31,7 @@
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc
 //! dev: base jose model store app admin
-//! server: base protocol page store settings app oidc account
+//! server: base protocol page store settings app oidc account admin
 //! cli: base jose model protocol store settings app admin dev server
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! Administration: clients, users and keys, behind one call that looks like HTTP.
 //!
-//! Commands make such calls in process, and whoever offers them over a socket makes the same ones, so that a rule stands
-//! in one place and every way in obeys it. The addresses are below [`ROOT`]:
+//! Commands make such calls in process while no server runs; a server takes the same ones over its socket and over HTTP
+//! ([`http`]), so that a rule stands in one place and every way in obeys it. The addresses are below [`ROOT`]:
 //!
 //! | address | methods |
 //! | --- | --- |
@@ -20,6 +20,7 @@
 //! of lines for people. A failure is a [`Problem`].
 
 mod client;
+pub mod http;
 mod key;
 mod member;
 mod problem;
@@ -39,6 +40,9 @@ pub use problem::Problem;
 
 /// What every address begins with.
 pub const ROOT: &str = "/api/admin/v1/";
+
+/// The largest body of a call, in bytes of JSON, whichever way it takes; there is room for a logo, which is the largest.
+pub const MAX_BODY: usize = 256 * 1024;
 
 /// The longest list that one call gives, and the usual one.
 const MAX_LIMIT: usize = 1000;
@@ -94,6 +98,19 @@ pub struct Answer {
     pub status: u16,
     /// JSON; `null` with 204.
     pub body: Value,
+}
+
+impl Method {
+    /// As HTTP names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 impl Answer {

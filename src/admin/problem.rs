@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Answer;
 use crate::app::lane::LaneError;
+use crate::app::request::RequestError;
 use crate::store::StoreError;
 
 /// Why a call failed, in the members of RFC 9457 section 3.1: `status`, `title`, `detail`, and `field` where one member of
@@ -31,6 +32,11 @@ impl Problem {
         Self::new(400, "Invalid request", detail)
     }
 
+    /// The caller has not shown who they are: 401.
+    pub(super) fn unauthorized(detail: String) -> Self {
+        Self::new(401, "Unauthorized", detail)
+    }
+
     /// Not for this caller: 403.
     pub(super) fn forbidden(detail: String) -> Self {
         Self::new(403, "Forbidden", detail)
@@ -44,6 +50,11 @@ impl Problem {
     /// There is nothing at this address, or nothing that can be done so: 404.
     pub(super) fn no_address(path: &str) -> Self {
         Self::missing(format!("there is nothing at {path} for this method"))
+    }
+
+    /// Nothing here can be done so: 405.
+    pub(super) fn no_method(method: &str) -> Self {
+        Self::new(405, "Method not allowed", format!("administration has no method {method}"))
     }
 
     /// It contradicts what is there: 409.
@@ -78,6 +89,13 @@ impl From<StoreError> for Problem {
                 Self::new(500, "Failed", other.to_string())
             }
         }
+    }
+}
+
+/// What can't be read as a call.
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        Self { status: error.status().as_u16(), ..Self::malformed(error.to_string()) }
     }
 }
 

@@ -8,6 +8,7 @@ use hyper::{Method, StatusCode};
 use super::Handler;
 use super::health;
 use crate::account::{consent, login, logo, logout, select_account};
+use crate::admin::http::{self as administration, Caller};
 use crate::app::App;
 use crate::app::cors::{Sharing, is_preflight};
 use crate::app::fault::{Channel, Fault};
@@ -34,6 +35,8 @@ enum Place<'a> {
     ClientLogo(&'a str),
     Healthz,
     Readyz,
+    /// Only where `admin.token` is set.
+    Administration,
 }
 
 /// Which scripts may read what a place answers.
@@ -64,6 +67,7 @@ impl<'a> Place<'a> {
             "/logout" => Self::Logout,
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
+            _ if administration::is_address(path) => Self::Administration,
             _ => match path.strip_prefix("/asset/") {
                 Some(name) => Self::Asset(name),
                 None => Self::ClientLogo(path.strip_prefix(logo::PATH)?),
@@ -87,6 +91,7 @@ impl<'a> Place<'a> {
                 "GET, HEAD, POST, OPTIONS"
             }
             Self::Token => "POST, OPTIONS",
+            Self::Administration => administration::METHODS,
         }
     }
 
@@ -106,7 +111,7 @@ impl<'a> Place<'a> {
     const fn channel(self) -> Channel {
         match self {
             Self::Userinfo => Channel::Bearer,
-            Self::Token | Self::Discovery | Self::Jwks => Channel::Json,
+            Self::Token | Self::Discovery | Self::Jwks | Self::Administration => Channel::Json,
             _ => Channel::Page,
         }
     }
@@ -119,7 +124,8 @@ impl Handler for Provider {
     async fn handle(&self, mut request: Request) -> Reply {
         let app = self.0.as_ref();
         let path = request.path().to_owned();
-        let Some(place) = Place::find(&path) else {
+        let is_here = |place: &Place<'_>| *place != Place::Administration || app.settings.admin.token.is_some();
+        let Some(place) = Place::find(&path).filter(is_here) else {
             return Fault::missing().answer(app, &request, Channel::Page);
         };
         let sharing = match place.readers() {
@@ -187,6 +193,7 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::ClientLogo(id) => logo::show(app, request, id).await,
         Place::Healthz => Ok(health::alive()),
         Place::Readyz => Ok(health::ready(app).await),
+        Place::Administration => Ok(administration::answer(app, request, Caller::Bearer).await),
     }
 }
 

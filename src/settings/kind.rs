@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::admin_token::AdminToken;
 use super::store_key::StoreKey;
 use super::written::{Written, quote};
 use crate::base::network::Network;
@@ -393,6 +394,27 @@ impl Kind for SealingKey {
     }
 
     fn render(&self, _: &StoreKey) -> Option<String> {
+        Some(quote("(hidden)"))
+    }
+}
+
+/// The token of administration over HTTP.
+pub(super) struct BearerToken;
+
+impl Kind for BearerToken {
+    type Value = AdminToken;
+    const SECRET: bool = true;
+
+    fn right(&self) -> String {
+        "32 or more letters, digits and - . _ ~ + / =, { env = \"NAME\" } or { file = \"PATH\" }".into()
+    }
+
+    fn parse(&self, written: &Written, around: &Surroundings<'_>) -> Result<AdminToken, Refusal> {
+        let secret = resolve_secret(written, around)?;
+        AdminToken::parse(secret).ok_or_else(|| Refusal::Because("is too short, or holds other characters".into()))
+    }
+
+    fn render(&self, _: &AdminToken) -> Option<String> {
         Some(quote("(hidden)"))
     }
 }

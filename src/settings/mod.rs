@@ -4,6 +4,7 @@
 //! (`HALLPASS_SECTION__KEY`), the command line. [`Settings::load`] reads and checks everything once; afterwards a
 //! setting is a field. To add one, add its line to the table.
 
+mod admin_token;
 mod document;
 mod kind;
 mod schema;
@@ -16,13 +17,14 @@ mod written;
 
 use std::fmt;
 
+pub use admin_token::AdminToken;
 pub use document::{Entry, default_document};
 
 pub use schema::Key;
 pub use source::{ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
-    Consent, Discovery, Http, I18n, KEYS, Lifetimes, Log, LogFormat, LogLevel, Pages, Password, Pkce, Refresh,
+    Admin, Consent, Discovery, Http, I18n, KEYS, Lifetimes, Log, LogFormat, LogLevel, Pages, Password, Pkce, Refresh,
     Settings, Signing, Store, Templates, Throttle, Userinfo,
 };
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::SettingsError;
+use super::admin_token::AdminToken;
 use super::kind::{
-    Choice, DAY, FilePath, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB, MINUTE, Networks,
-    Optional, Period, SealingKey, Size, Switch, Whole,
+    BearerToken, Choice, DAY, FilePath, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB, MINUTE,
+    Networks, Optional, Period, SealingKey, Size, Switch, Whole,
 };
 use super::schema::{Key, Section, keys};
 use super::source::{Given, Origins};
@@ -64,6 +65,13 @@ keys! {
         queue: usize = 1024, Whole(1..=100_000), restart;
         /// How often expired rows are looked for.
         sweep_interval: Duration = "1m", Period(1..=DAY);
+    }
+
+    /// Administration from elsewhere. Commands on this machine need none of it.
+    admin: Admin {
+        /// Whoever has this token may administer over HTTP, below /api/admin/, as with hallpass --url. When it is not
+        /// set, nothing is there.
+        token: Option<AdminToken>, Optional(BearerToken), like({ file = "admin.token" }), restart;
     }
 
     /// The log, on standard error.
