@@ -174,7 +174,10 @@ impl Dev {
         let say = || {
             let _ = output::result(&text);
         };
-        server::until_stopped(Arc::new(app), listeners, say).await.map_err(|error| Failure::failed(error.to_string()))
+        let store = self.data.as_deref();
+        server::until_stopped(Arc::new(app), listeners, store, say)
+            .await
+            .map_err(|error| Failure::failed(error.to_string()))
     }
 }
 

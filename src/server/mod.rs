@@ -11,6 +11,7 @@ mod listen;
 pub mod logging;
 mod route;
 mod run;
+pub mod socket;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use hyper::StatusCode;
 
 pub use listen::serve;
 pub use route::Provider;
-pub use run::{RunError, bind, run, serve_app, until_stopped};
+pub use run::{RunError, bind, run, serve_app, serve_beside, until_stopped};
 
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::route::Provider;
+use super::socket::Socket;
 use super::{Options, serve};
 use crate::app::request::Limits;
 use crate::app::{App, StartError};
@@ -70,11 +73,13 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
             let address = listener.local_addr()?;
             tracing::info!(%address, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
         }
-        until_stopped(Arc::new(app), listeners, || {}).await
+        let store = app.settings.store.path.clone();
+        until_stopped(Arc::new(app), listeners, Some(&store), || {}).await
     })
 }
 
-/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted. Calls `ready` when either signal would end
+/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted. Takes commands beside the file of its
+/// store, if it has one. Calls `ready` when either signal would end
 /// it gracefully and requests will be answered.
 ///
 /// # Errors
@@ -91,7 +96,7 @@ pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>, ready: im
         tracing::warn!("there is no signing key: run `hallpass creatersakey`");
     }
     ready();
-    serve_app(app, listeners, stop).await?;
+    serve_beside(app, listeners, store, stop).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -101,9 +106,41 @@ pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>, ready: im
 /// # Errors
 /// When there is nothing to listen on.
 pub async fn serve_app(app: Arc<App>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let options = options(&app);
+    serve_beside(app, listeners, None, stop).await
+}
+
+/// The same, and takes commands on a socket beside the file of its store, if it has one. At the stop the socket stays until
+/// all other requests are answered, so that commands always reach whoever has the store.
+///
+/// # Errors
+/// When there is nothing to listen on. Where no socket can be made, one warning says so.
+pub async fn serve_beside(
+    app: Arc<App>,
+    listeners: Vec<TcpListener>,
+    store: Option<&Path>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let socket = store.and_then(|store| match Socket::bind(store) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!(%error, "no socket for commands: they need the server to be stopped");
+            None
+        }
+    });
     let upkeep = tokio::spawn(look_after(Arc::clone(&app)));
-    let served = serve(listeners, Provider(app), options, stop).await;
+    let (answered, all_answered) = oneshot::channel::<()>();
+    let requests = async {
+        let served = serve(listeners, Provider(Arc::clone(&app)), options(&app), stop).await;
+        drop(answered);
+        served
+    };
+    let commands = async {
+        if let Some(socket) = socket {
+            let last = async { drop(all_answered.await) };
+            socket.serve(Arc::clone(&app), last).await;
+        }
+    };
+    let (served, ()) = tokio::join!(requests, commands);
     upkeep.abort();
     served
 }
