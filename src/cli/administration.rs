@@ -1,90 +1,121 @@
-//! How a command reaches the administration: it opens the store and makes the call in process.
+//! How a command reaches the administration.
+//!
+//! There are three ways, and what comes of a call is the same on each: over the socket of the server that has the store,
+//! in process where no server runs, and over the network with `--url`. A server may start or end at any moment, so the
+//! first two take turns for a while. No change is ever made twice: see [`wire`].
 
-use std::path::{Path, PathBuf};
+use std::cell::{Cell, OnceCell};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
 use super::failure::Failure;
+use super::in_process::InProcess;
+use super::remote::Remote;
+use super::wire::{self, Callee, Lost};
 use super::{Invocation, output};
-use crate::admin::{self, Call, Context, Method};
-use crate::app::password::Passwords;
-use crate::base::clock::Clock;
+use crate::admin::{self, Answer, Call, MAX_BODY, Method};
 use crate::base::encode;
 use crate::base::form::Form;
-use crate::base::random::Random;
 use crate::base::secret::Secret;
-use crate::jose::seal::ServerKey;
+use crate::server::socket;
 use crate::settings::Settings;
-use crate::store::{Options, Store, StoreError};
+use crate::store::Store;
 
-/// How long a command waits for another process that has the store, such as another command.
+/// How long a command waits for another process that has the store and takes no calls: another command, or a server that
+/// starts or ends.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long it sleeps between two attempts.
 const STEP: Duration = Duration::from_millis(50);
 
-/// An open store, and what administration needs beside it.
+/// Longer addresses are nobody's.
+const MAX_PATH: usize = 4096;
+
+/// The administration of a provider.
 pub(super) struct Administration {
     runtime: Runtime,
-    store: Store,
-    clock: Clock,
-    random: Random,
-    passwords: Passwords,
-    /// The files that were made for it a moment ago.
-    made: Vec<PathBuf>,
+    way: Way,
+}
+
+enum Way {
+    /// By the store on this machine.
+    Here(Box<Here>),
+    /// By `--url`.
+    There(Remote),
 }
 
 impl Administration {
-    /// Opens the store that is there.
-    pub(super) fn open(invocation: &Invocation) -> Result<Self, Failure> {
-        let settings = invocation.settings()?;
-        Self::new(&settings, open_store(&settings)?, Vec::new())
+    /// Of the provider that is there: what `--url` names, or the one whose store the settings name.
+    pub(super) fn reach(invocation: &Invocation) -> Result<Self, Failure> {
+        Self::by(invocation, false)
     }
 
-    /// Opens the store, and makes it first when there is none: the first command of a new installation need not be `init`.
+    /// The same, but makes the store when there is none: the first command of a new installation need not be `init`.
+    pub(super) fn reach_or_create(invocation: &Invocation) -> Result<Self, Failure> {
+        Self::by(invocation, true)
+    }
+
+    fn by(invocation: &Invocation, may_create: bool) -> Result<Self, Failure> {
+        let way = match &invocation.url {
+            Some(url) => {
+                let token = invocation.sources().admin_token();
+                Way::There(Remote::new(url, token.as_ref().map(Secret::expose))?)
+            }
+            None => Way::Here(Box::new(Here::new(invocation.settings()?, may_create, false))),
+        };
+        Ok(Self { runtime: runtime()?, way })
+    }
+
+    /// Opens the store in this process, and makes it first when there is none: for whoever needs the store itself.
     pub(super) fn open_or_create(settings: &Settings) -> Result<Self, Failure> {
-        if settings.store.path.exists() {
-            return Self::new(settings, open_store(settings)?, Vec::new());
-        }
-        Self::create(settings)
+        let runtime = runtime()?;
+        let here = Here::new(settings.clone(), true, true);
+        runtime.block_on(here.open())?;
+        Ok(Self { runtime, way: Way::Here(Box::new(here)) })
     }
 
     /// Makes the store; there must be none.
     pub(super) fn create(settings: &Settings) -> Result<Self, Failure> {
-        let path = &settings.store.path;
-        let files = [path.clone(), Store::key_path(path)];
-        let made = files.into_iter().filter(|file| !file.exists()).collect();
-        let store = Store::create(path, key(settings)?, &options(settings)).map_err(|error| explain(error, path))?;
-        Self::new(settings, store, made)
-    }
-
-    fn new(settings: &Settings, store: Store, made: Vec<PathBuf>) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::failed(format!("the system gives no event queue: {error}")))?;
-        let random = Random::System;
-        let passwords = Passwords::new(&settings.password, &random);
-        Ok(Self { runtime, store, clock: Clock::System, random, passwords, made })
+        let here = Here::new(settings.clone(), true, true);
+        let created = InProcess::create(settings)?;
+        let here = Here { opened: OnceCell::from(created), ..here };
+        Ok(Self { runtime: runtime()?, way: Way::Here(Box::new(here)) })
     }
 
     /// The store alone.
-    pub(super) fn into_store(self) -> Store {
-        self.store
+    ///
+    /// # Errors
+    /// When it isn't open in this process.
+    pub(super) fn into_store(self) -> Result<Store, Failure> {
+        let opened = match self.way {
+            Way::Here(here) => here.opened.into_inner(),
+            Way::There(_) => None,
+        };
+        opened.map(InProcess::into_store).ok_or_else(|| Failure::failed("the store is not open in this process"))
     }
 
     /// Whether the store was made for development.
+    ///
+    /// # Errors
+    /// When it can't be read.
     pub(super) fn is_development(&self) -> Result<bool, Failure> {
-        Ok(self.runtime.block_on(self.store.is_development())?)
+        self.opened().map_or(Ok(false), |opened| self.runtime.block_on(opened.is_development()))
     }
 
     /// Takes back what was made to get here, since it came to nothing.
     pub(super) fn undo(&self) {
-        for file in &self.made {
-            // Nothing of value is in there, so it does no harm where it can't be removed.
-            let _ = std::fs::remove_file(file);
+        if let Some(opened) = self.opened() {
+            opened.undo();
+        }
+    }
+
+    fn opened(&self) -> Option<&InProcess> {
+        match &self.way {
+            Way::Here(here) => here.opened.get(),
+            Way::There(_) => None,
         }
     }
 
@@ -92,7 +123,7 @@ impl Administration {
     /// not.
     pub(super) fn add(&self, list: &str, body: Value) -> Result<Map<String, Value>, Failure> {
         let added = self.call(Method::Post, &[list], body).inspect_err(|_| self.undo())?;
-        if let Some(store) = self.made.first() {
+        if let Some(store) = self.opened().and_then(InProcess::made) {
             output::note(&format!("made a new store: {}", store.display()));
         }
         Ok(added)
@@ -130,21 +161,14 @@ impl Administration {
     }
 
     fn ask(&self, method: Method, address: &[&str], query: Form, body: Value) -> Result<Map<String, Value>, Failure> {
-        let mut path = String::from(admin::ROOT);
-        for (index, part) in address.iter().enumerate() {
-            if index > 0 {
-                path.push('/');
-            }
-            encode::percent(part, &mut path);
+        let call = Call { method, path: path_of(address)?, query, body };
+        if call.body.to_string().len() > MAX_BODY {
+            return Err(Failure::failed(format!("that is more than {} KiB, too much for one call", MAX_BODY / 1024)));
         }
-        let context = Context {
-            store: &self.store,
-            clock: &self.clock,
-            random: &self.random,
-            passwords: &self.passwords,
-            local: true,
-        };
-        let answer = self.runtime.block_on(admin::call(&context, Call { method, path, query, body }));
+        let answer = match &self.way {
+            Way::Here(here) => self.runtime.block_on(here.call(call)),
+            Way::There(remote) => self.runtime.block_on(remote.call(&call)),
+        }?;
         let mut body = match answer.body {
             Value::Object(body) => body,
             _ => Map::new(),
@@ -162,46 +186,135 @@ impl Administration {
     }
 }
 
-/// Opens the store that is there, or makes it.
-pub(super) fn open_or_create_store(settings: &Settings) -> Result<Store, Failure> {
-    let path = &settings.store.path;
-    if path.exists() {
-        return open_store(settings);
-    }
-    Store::create(path, key(settings)?, &options(settings)).map_err(|error| explain(error, path))
+/// The provider whose store is on this machine.
+struct Here {
+    settings: Settings,
+    /// Whether a store is made where there is none.
+    may_create: bool,
+    /// Whether only the store itself will do, and no server that has it.
+    exclusive: bool,
+    /// The store, once this process has it.
+    opened: OnceCell<InProcess>,
+    /// Whether somebody was warned about a socket that isn't to be trusted.
+    warned: Cell<bool>,
 }
 
-/// Opens the store that is there. While another process has it, tries again for a moment.
-fn open_store(settings: &Settings) -> Result<Store, Failure> {
-    let path = &settings.store.path;
-    let begun = Instant::now();
-    loop {
-        match Store::open(path, key(settings)?, &options(settings)) {
-            Err(StoreError::Locked) if begun.elapsed() < PATIENCE => std::thread::sleep(STEP),
-            opened => return opened.map_err(|error| explain(error, path)),
+impl Here {
+    fn new(settings: Settings, may_create: bool, exclusive: bool) -> Self {
+        Self { settings, may_create, exclusive, opened: OnceCell::new(), warned: Cell::new(false) }
+    }
+
+    /// Makes a call, over the socket while a server answers there, else in process.
+    async fn call(&self, call: Call) -> Result<Answer, Failure> {
+        let begun = Instant::now();
+        loop {
+            if let Some(opened) = self.opened.get() {
+                return Ok(opened.call(call).await);
+            }
+            if !self.exclusive
+                && let Some(answer) = self.over_socket(&call).await?
+            {
+                return Ok(answer);
+            }
+            self.try_open(begun).await?;
         }
     }
-}
 
-pub(super) fn options(settings: &Settings) -> Options {
-    Options { cache_bytes: settings.store.cache_size, queue: settings.store.queue, ..Options::default() }
-}
-
-/// The server key, where the settings give it.
-fn key(settings: &Settings) -> Result<Option<ServerKey>, Failure> {
-    let again = |text: &Secret| ServerKey::parse(text.expose());
-    let key = settings.store.key.as_ref().map(|key| again(&key.server_key().to_text()));
-    key.transpose().map_err(|error| Failure::failed(format!("store.key: {error}")))
-}
-
-/// Says what to do about a store that can't be opened.
-fn explain(error: StoreError, path: &Path) -> Failure {
-    let path = path.display();
-    Failure::failed(match error {
-        StoreError::Missing(_) => format!("there is no store at {path}: hallpass init makes one"),
-        StoreError::Locked => {
-            format!("the store {path} is in use by another process, most likely hallpass serve: stop it first")
+    /// Opens the store.
+    async fn open(&self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        while self.opened.get().is_none() {
+            self.try_open(begun).await?;
         }
-        other => format!("{path}: {other}"),
-    })
+        Ok(())
+    }
+
+    /// Opens the store, or waits a moment when another process has it.
+    async fn try_open(&self, begun: Instant) -> Result<(), Failure> {
+        let path = &self.settings.store.path;
+        let opened = if self.may_create && !path.exists() {
+            // Whoever was quicker has made the store that is then opened.
+            InProcess::create(&self.settings)
+                .map(Some)
+                .or_else(|failure| if path.exists() { Ok(None) } else { Err(failure) })
+        } else {
+            InProcess::open(&self.settings)
+        }?;
+        match opened {
+            Some(opened) => {
+                let _ = self.opened.set(opened);
+            }
+            None if begun.elapsed() < PATIENCE => tokio::time::sleep(STEP).await,
+            None => {
+                let path = path.display();
+                let line =
+                    format!("the store {path} is in use by another process, which takes no commands: stop it first");
+                return Err(Failure::failed(line));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a call over the socket; `None` when that didn't happen.
+    async fn over_socket(&self, call: &Call) -> Result<Option<Answer>, Failure> {
+        let Ok(path) = socket::path_of(&self.settings.store.path) else { return Ok(None) };
+        let Ok(stream) = socket::connect(&path).await else { return Ok(None) };
+        let Ok(peer) = stream.peer_cred() else { return Ok(None) };
+        if !self.trusts(peer.uid()) {
+            if !self.warned.replace(true) {
+                let path = path.display();
+                output::note(&format!("warning: {path} is another user's ({}) and not used", peer.uid()));
+            }
+            return Ok(None);
+        }
+        let callee = Callee { host: "hallpass", prefix: "", authorization: None, ask_first: true };
+        match wire::send(stream, call, &callee).await {
+            Ok(received) if received.body.is_empty() => {
+                Ok(Some(Answer { status: received.status.as_u16(), body: Value::Null }))
+            }
+            Ok(received) => match serde_json::from_slice(&received.body) {
+                Ok(body) => Ok(Some(Answer { status: received.status.as_u16(), body })),
+                Err(_) => Err(Failure::failed(format!("what answers at {} is no hallpass", path.display()))),
+            },
+            // Looking twice does no harm.
+            Err(Lost::Unknown(_)) if call.method == Method::Get => Ok(None),
+            Err(Lost::Undone(_)) => Ok(None),
+            Err(Lost::Unknown(why)) => {
+                let line =
+                    format!("the server ended before it answered ({why}): the change may or may not have been made");
+                Err(Failure::failed(line))
+            }
+        }
+    }
+
+    /// Whether what a user's process says can be believed: they are whoever runs the command, or root, or have the store.
+    fn trusts(&self, user: u32) -> bool {
+        let has_store = || std::fs::metadata(&self.settings.store.path).is_ok_and(|metadata| metadata.uid() == user);
+        socket::own_user().is_ok_and(|own| socket::may_administer(user, own)) || has_store()
+    }
+}
+
+/// The address that these parts make.
+fn path_of(parts: &[&str]) -> Result<String, Failure> {
+    let mut path = String::from(admin::ROOT);
+    for (index, part) in parts.iter().enumerate() {
+        if part.is_empty() {
+            return Err(Failure::failed("an empty name is nobody's"));
+        }
+        if index > 0 {
+            path.push('/');
+        }
+        encode::percent(part, &mut path);
+    }
+    if path.len() > MAX_PATH {
+        return Err(Failure::failed("nothing has a name that long"));
+    }
+    Ok(path)
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the system gives no event queue: {error}")))
 }

@@ -48,7 +48,7 @@ struct List {}
 
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let clients = Administration::open(invocation)?.list("clients")?;
+        let clients = Administration::reach(invocation)?.list("clients")?;
         let columns = [
             ("CLIENT ID", "client_id"),
             ("NAME", "client_name"),
@@ -71,7 +71,7 @@ struct Show {
 
 impl Show {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let client = Administration::open(invocation)?.get(&["clients", &self.id])?;
+        let client = Administration::reach(invocation)?.get(&["clients", &self.id])?;
         invocation.show(client)
     }
 }
@@ -87,7 +87,7 @@ struct Delete {
 
 impl Delete {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        Administration::open(invocation)?.call(Method::Delete, &["clients", &self.id], Value::Null)?;
+        Administration::reach(invocation)?.call(Method::Delete, &["clients", &self.id], Value::Null)?;
         output::note(&format!("deleted client {}", self.id));
         Ok(())
     }
@@ -113,7 +113,7 @@ struct RotateSecret {
 impl RotateSecret {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let body = self.secret.map_or(Value::Null, |secret| json!({ "client_secret": secret }));
-        let client = Administration::open(invocation)?.call(Method::Post, &["clients", &self.id, "secret"], body)?;
+        let client = Administration::reach(invocation)?.call(Method::Post, &["clients", &self.id, "secret"], body)?;
         invocation.show(client)
     }
 }

@@ -87,9 +87,8 @@ pub(super) struct CreateClient {
 
 impl CreateClient {
     pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let settings = invocation.settings()?;
-        let body = self.body()?;
-        let client = Administration::open_or_create(&settings)?.add("clients", body)?;
+        let administration = Administration::reach_or_create(invocation)?;
+        let client = administration.add("clients", self.body()?)?;
         if invocation.json {
             return output::json(&client.into());
         }

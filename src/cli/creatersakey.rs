@@ -41,7 +41,7 @@ impl CreateRsaKey {
         if let Some(path) = self.pem {
             body.insert("pem".into(), read(&path)?.expose().into());
         }
-        let administration = Administration::open_or_create(&invocation.settings()?)?;
+        let administration = Administration::reach_or_create(invocation)?;
         let key = administration.add("keys", body.into())?;
         if invocation.json {
             return output::json(&key.into());

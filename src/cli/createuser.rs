@@ -40,9 +40,8 @@ pub(super) struct CreateUser {
 impl CreateUser {
     pub(super) fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let claims = self.claims()?;
-        let settings = invocation.settings()?;
+        let administration = Administration::reach_or_create(invocation)?;
         let password = prompt::password(&self.username, self.password_stdin, &["createuser"])?;
-        let administration = Administration::open_or_create(&settings)?;
         let body = json!({
             "username": self.username,
             "password": password.expose(),

@@ -9,8 +9,9 @@ use argh::{ArgsInfo, FromArgs};
 use tokio::net::TcpListener;
 
 use super::failure::Failure;
+use super::in_process::{self, InProcess};
 use super::ready::Ready;
-use super::{Invocation, administration, declared, log, output};
+use super::{Invocation, declared, log, output};
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::encode::base64url;
@@ -152,10 +153,10 @@ impl Dev {
             sources = sources.set("issuer", format!("http://localhost:{port}"));
         }
         let admin_token = admin_token(&sources);
-        let settings = Settings::load(&sources)?;
+        let settings = Settings::load(&sources.set("admin.token", admin_token.expose()))?;
         let store = match &self.data {
             Some(path) => open(&settings, path).await?,
-            None => Store::in_memory(ServerKey::generate(&Random::System), &administration::options(&settings))?,
+            None => Store::in_memory(ServerKey::generate(&Random::System), &in_process::options(&settings))?,
         };
         let app = App::for_development(settings, store, Clock::System, Random::System, self.expose)
             .map_err(|error| Failure::failed(error.to_string()))?;
@@ -191,7 +192,9 @@ fn admin_token(sources: &Sources) -> Secret {
 
 /// Opens the store of earlier starts, or makes it.
 async fn open(settings: &Settings, path: &Path) -> Result<Store, Failure> {
-    let store = administration::open_or_create_store(settings)?;
+    let opened = if path.exists() { InProcess::open(settings)? } else { Some(InProcess::create(settings)?) };
+    let in_use = || Failure::failed(format!("{} is in use by another process", path.display()));
+    let store = opened.ok_or_else(in_use)?.into_store();
     if !store.is_development().await? {
         let is_empty = store.keys().await?.is_empty()
             && store.users(None, 1).await?.items.is_empty()

@@ -51,7 +51,7 @@ struct List {}
 
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let keys = Administration::open(invocation)?.list("keys")?;
+        let keys = Administration::reach(invocation)?.list("keys")?;
         let columns = [("KID", "kid"), ("ALG", "alg"), ("BITS", "bits"), ("STATE", "state"), ("CREATED", "created_at")];
         invocation.show_list(&keys, &columns)
     }
@@ -88,7 +88,7 @@ impl Retire {
 }
 
 fn step(kid: &str, step: &str, invocation: &Invocation) -> Result<(), Failure> {
-    let key = Administration::open(invocation)?.call(Method::Post, &["keys", kid, step], Value::Null)?;
+    let key = Administration::reach(invocation)?.call(Method::Post, &["keys", kid, step], Value::Null)?;
     invocation.show(key)
 }
 
@@ -103,7 +103,7 @@ struct Delete {
 
 impl Delete {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        Administration::open(invocation)?.call(Method::Delete, &["keys", &self.kid], Value::Null)?;
+        Administration::reach(invocation)?.call(Method::Delete, &["keys", &self.kid], Value::Null)?;
         output::note(&format!("deleted key {}", self.kid));
         Ok(())
     }
@@ -120,7 +120,7 @@ struct Export {
 
 impl Export {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let key = Administration::open(invocation)?.get(&["keys", &self.kid, "private"])?;
+        let key = Administration::reach(invocation)?.get(&["keys", &self.kid, "private"])?;
         if invocation.json {
             return output::json(&key.into());
         }

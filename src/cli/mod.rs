@@ -16,15 +16,18 @@ mod dev;
 mod failure;
 mod healthcheck;
 mod help;
+mod in_process;
 mod init;
 mod key;
 mod log;
 mod output;
 mod prompt;
 mod ready;
+mod remote;
 mod serve;
 mod user;
 mod version;
+mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -55,6 +58,10 @@ struct Hallpass {
     #[argh(switch)]
     json: bool,
 
+    /// administer the provider with this issuer over HTTP, with its admin.token in HALLPASS_ADMIN_TOKEN
+    #[argh(option, arg_name = "URL")]
+    url: Option<String>,
+
     #[argh(subcommand)]
     command: Command,
 }
@@ -83,6 +90,8 @@ struct Invocation {
     config: Option<PathBuf>,
     /// Results are for programs.
     json: bool,
+    /// The provider elsewhere that `--url` names.
+    url: Option<String>,
 }
 
 impl Invocation {
@@ -118,12 +127,35 @@ fn attempt(arguments: Vec<OsString>) -> Result<(), Failure> {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let hallpass = Hallpass::from_args(&["hallpass"], &arguments)
                 .map_err(|exit| Failure::usage(&path, exit.output.split_whitespace().collect::<Vec<_>>().join(" ")))?;
-            hallpass.command.run(&Invocation { config: hallpass.config, json: hallpass.json })
+            let Hallpass { config, json, url, command } = hallpass;
+            if url.is_some() && !command.administers() {
+                let why = "--url is for commands that administer a provider, which this one does not";
+                return Err(Failure::usage(&path, why));
+            }
+            command.run(&Invocation { config, json, url })
         }
     }
 }
 
 impl Command {
+    /// Whether it does its work by calls of administration, so that it can do it elsewhere.
+    const fn administers(&self) -> bool {
+        match self {
+            Self::CreateClient(_)
+            | Self::CreateRsaKey(_)
+            | Self::CreateUser(_)
+            | Self::Client(_)
+            | Self::User(_)
+            | Self::Key(_) => true,
+            Self::Dev(_)
+            | Self::Init(_)
+            | Self::Serve(_)
+            | Self::Config(_)
+            | Self::Healthcheck(_)
+            | Self::Version(_) => false,
+        }
+    }
+
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         match self {
             Self::Dev(command) => command.run(invocation),

@@ -32,7 +32,7 @@ impl Serve {
         if administration.list("keys")?.is_empty() {
             administration.add("keys", Value::Null)?;
         }
-        server::run(settings, administration.into_store()).map_err(|error| Failure::failed(error.to_string()))
+        server::run(settings, administration.into_store()?).map_err(|error| Failure::failed(error.to_string()))
     }
 }
 

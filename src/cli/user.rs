@@ -47,7 +47,7 @@ struct List {}
 
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let users = Administration::open(invocation)?.list("users")?;
+        let users = Administration::reach(invocation)?.list("users")?;
         let columns = [
             ("USERNAME", "username"),
             ("ADMIN", "admin"),
@@ -70,7 +70,7 @@ struct Show {
 
 impl Show {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        invocation.show(Administration::open(invocation)?.get(&["users", &self.username])?)
+        invocation.show(Administration::reach(invocation)?.get(&["users", &self.username])?)
     }
 }
 
@@ -85,7 +85,7 @@ struct Delete {
 
 impl Delete {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        Administration::open(invocation)?.call(Method::Delete, &["users", &self.username], Value::Null)?;
+        Administration::reach(invocation)?.call(Method::Delete, &["users", &self.username], Value::Null)?;
         output::note(&format!("deleted user {}", self.username));
         Ok(())
     }
@@ -110,7 +110,7 @@ struct SetPassword {
 
 impl SetPassword {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let administration = Administration::open(invocation)?;
+        let administration = Administration::reach(invocation)?;
         // Nobody should type a password for a user who isn't there.
         administration.get(&["users", &self.username])?;
         let password = prompt::password(&self.username, self.password_stdin, &["user", "set-password"])?;
@@ -153,7 +153,7 @@ impl Enable {
 
 fn enable(username: &str, enabled: bool, invocation: &Invocation) -> Result<(), Failure> {
     let body = json!({ "enabled": enabled });
-    let user = Administration::open(invocation)?.call(Method::Patch, &["users", username], body)?;
+    let user = Administration::reach(invocation)?.call(Method::Patch, &["users", username], body)?;
     if invocation.json {
         return output::json(&user.into());
     }

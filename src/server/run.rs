@@ -79,12 +79,16 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
 }
 
 /// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted. Takes commands beside the file of its
-/// store, if it has one. Calls `ready` when either signal would end
-/// it gracefully and requests will be answered.
+/// store, if it has one. Calls `ready` when either signal would end it gracefully and requests will be answered.
 ///
 /// # Errors
 /// When it can't be started.
-pub async fn until_stopped(app: Arc<App>, listeners: Vec<TcpListener>, ready: impl FnOnce()) -> Result<(), RunError> {
+pub async fn until_stopped(
+    app: Arc<App>,
+    listeners: Vec<TcpListener>,
+    store: Option<&Path>,
+    ready: impl FnOnce(),
+) -> Result<(), RunError> {
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {

@@ -21,7 +21,7 @@ pub use admin_token::AdminToken;
 pub use document::{Entry, default_document};
 
 pub use schema::Key;
-pub use source::{ConfigFile, DEFAULT_FILE, Origin, Sources};
+pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
     Admin, Consent, Discovery, Http, I18n, KEYS, Lifetimes, Log, LogFormat, LogLevel, Pages, Password, Pkce, Refresh,

@@ -20,8 +20,8 @@ pub const DEFAULT_FILE: &str = "hallpass.toml";
 /// The environment variable that names the file.
 const FILE_VARIABLE: &str = "HALLPASS_CONFIG";
 
-/// The environment variable with what opens the administration.
-const ADMIN_TOKEN_VARIABLE: &str = "HALLPASS_ADMIN_TOKEN";
+/// The environment variable with what opens the administration of a server elsewhere.
+pub const ADMIN_TOKEN: &str = "HALLPASS_ADMIN_TOKEN";
 
 /// Everything that settings are read from. The later field wins over the earlier one.
 #[derive(Clone, Default)]
@@ -70,7 +70,7 @@ impl Sources {
 
     /// `HALLPASS_ADMIN_TOKEN`: what commands show to the administration of a server elsewhere.
     pub fn admin_token(&self) -> Option<Secret> {
-        self.environment.get(ADMIN_TOKEN_VARIABLE).filter(|token| !token.is_empty()).map(Secret::new)
+        self.environment.get(ADMIN_TOKEN).filter(|token| !token.is_empty()).map(Secret::new)
     }
 
     /// Adds a key and its value, as the command line does.

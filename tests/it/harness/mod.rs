@@ -5,6 +5,7 @@ pub mod answer;
 pub mod browser;
 mod development;
 pub mod http;
+pub mod place;
 pub mod process;
 pub mod token;
 

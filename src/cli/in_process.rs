@@ -1,0 +1,105 @@
+//! Administration in process: the command itself has the store.
+
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use crate::admin::{self, Answer, Call, Context};
+use crate::app::password::Passwords;
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::base::secret::Secret;
+use crate::jose::seal::ServerKey;
+use crate::settings::Settings;
+use crate::store::{Options, Store, StoreError};
+
+/// An open store, and what administration needs beside it.
+pub(super) struct InProcess {
+    store: Store,
+    clock: Clock,
+    random: Random,
+    passwords: Passwords,
+    /// The files that were made for it a moment ago.
+    made: Vec<PathBuf>,
+}
+
+impl InProcess {
+    /// Opens the store that is there; `None` while another process has it.
+    pub(super) fn open(settings: &Settings) -> Result<Option<Self>, Failure> {
+        let path = &settings.store.path;
+        match Store::open(path, key(settings)?, &options(settings)) {
+            Ok(store) => Ok(Some(Self::new(settings, store, Vec::new()))),
+            Err(StoreError::Locked) => Ok(None),
+            Err(error) => Err(explain(error, path)),
+        }
+    }
+
+    /// Makes the store; there must be none.
+    pub(super) fn create(settings: &Settings) -> Result<Self, Failure> {
+        let path = &settings.store.path;
+        let files = [path.clone(), Store::key_path(path)];
+        let made = files.into_iter().filter(|file| !file.exists()).collect();
+        let store = Store::create(path, key(settings)?, &options(settings)).map_err(|error| explain(error, path))?;
+        Ok(Self::new(settings, store, made))
+    }
+
+    fn new(settings: &Settings, store: Store, made: Vec<PathBuf>) -> Self {
+        let random = Random::System;
+        let passwords = Passwords::new(&settings.password, &random);
+        Self { store, clock: Clock::System, random, passwords, made }
+    }
+
+    /// Makes a call.
+    pub(super) async fn call(&self, call: Call) -> Answer {
+        let context = Context {
+            store: &self.store,
+            clock: &self.clock,
+            random: &self.random,
+            passwords: &self.passwords,
+            local: true,
+        };
+        admin::call(&context, call).await
+    }
+
+    /// Whether the store was made for development.
+    pub(super) async fn is_development(&self) -> Result<bool, Failure> {
+        Ok(self.store.is_development().await?)
+    }
+
+    /// The store alone.
+    pub(super) fn into_store(self) -> Store {
+        self.store
+    }
+
+    /// The store's file, if it was made to get here.
+    pub(super) fn made(&self) -> Option<&Path> {
+        self.made.first().map(PathBuf::as_path)
+    }
+
+    /// Takes back what was made to get here, since it came to nothing.
+    pub(super) fn undo(&self) {
+        for file in &self.made {
+            // Nothing of value is in there, so it does no harm where it can't be removed.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+pub(super) fn options(settings: &Settings) -> Options {
+    Options { cache_bytes: settings.store.cache_size, queue: settings.store.queue, ..Options::default() }
+}
+
+/// The server key, where the settings give it.
+fn key(settings: &Settings) -> Result<Option<ServerKey>, Failure> {
+    let again = |text: &Secret| ServerKey::parse(text.expose());
+    let key = settings.store.key.as_ref().map(|key| again(&key.server_key().to_text()));
+    key.transpose().map_err(|error| Failure::failed(format!("store.key: {error}")))
+}
+
+/// Says what to do about a store that can't be opened.
+fn explain(error: StoreError, path: &Path) -> Failure {
+    let path = path.display();
+    Failure::failed(match error {
+        StoreError::Missing(_) => format!("there is no store at {path}: hallpass init makes one"),
+        other => format!("{path}: {other}"),
+    })
+}
