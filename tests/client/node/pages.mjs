@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { WIDE, launch, press, visit } from "./chromium.mjs";
 import { contrastComplaints } from "./contrast.mjs";
 import { focusables, focused, structureComplaints } from "./inspect.mjs";
 import { testbed } from "./testbed.mjs";
@@ -15,7 +15,6 @@ import { testbed } from "./testbed.mjs";
 const { issuer, user, clients } = testbed;
 const SCREENSHOTS = join(testbed.output, "screenshots");
 const STATE = "a-state-of-128-characters-".padEnd(124, "x") + "-._~";
-const WIDE = { width: 1024, height: 768 };
 const NARROW = { width: 320, height: 640 };
 const slow = { timeout: 60_000 };
 
@@ -47,18 +46,7 @@ before(async () => {
   rmSync(SCREENSHOTS, { recursive: true, force: true });
   mkdirSync(SCREENSHOTS, { recursive: true });
   relyingParty = await startRelyingParty();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await launch();
   darkroom = await browser.newPage();
 });
 
@@ -81,36 +69,9 @@ function authorizationUrl(extra = {}) {
   return url.href;
 }
 
-/**
- * A person with a browser of their own. At the end nothing may have been written to the console: neither a violated
- * content security policy nor a script's error nor something that was not found.
- */
-async function visit(context, options, steps) {
-  const own = await browser.newContext({ viewport: WIDE, ...options });
-  own.setDefaultTimeout(10_000);
-  const page = await own.newPage();
-  const noise = [];
-  page.on("console", (message) => {
-    // Chromium notes a page's own status of 4xx in the same place.
-    const ownStatus = /^Failed to load resource/.test(message.text()) && message.location().url === page.url();
-    if (["error", "warning"].includes(message.type()) && !ownStatus) noise.push(message.text());
-  });
-  page.on("pageerror", (error) => noise.push(String(error)));
-  try {
-    await steps(page);
-    assert.deepEqual(noise, [], "the console");
-  } catch (error) {
-    await page.screenshot({ path: join(SCREENSHOTS, `failed-${context.name.replace(/\W+/g, "-")}.png`) }).catch(() => {});
-    error.message += `\n    at ${page.url()}`;
-    throw error;
-  } finally {
-    await own.close();
-  }
-}
-
 /** A test in which a person visits the provider. */
 function person(name, steps, options = {}) {
-  test(name, slow, (context) => visit(context, options, steps));
+  test(name, slow, (context) => visit(browser, SCREENSHOTS, context, options, steps));
 }
 
 /** Looks at the page in every way that matters and takes its pictures. */
@@ -151,11 +112,6 @@ async function inspectFocusOrder(page, name) {
 
 async function open(page, extra) {
   return page.goto(authorizationUrl(extra));
-}
-
-/** Presses a button and waits for the page it leads to. */
-async function press(page, selector) {
-  await Promise.all([page.waitForEvent("load"), page.click(selector)]);
 }
 
 async function signIn(page, password = user.password) {
