@@ -1,0 +1,57 @@
+// Programs that a test starts and ends.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+
+const SECONDS = 20;
+
+// A test that failed may not have come to its end.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/**
+ * Starts a program and waits for the line on its standard output that says it is ready. The environment is the given one
+ * and PATH: nothing of the test's own.
+ */
+export async function start(command, args, { cwd, env = {}, ready }) {
+  const child = spawn(command, args, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(child, "exit");
+  running.add(child);
+  child.on("exit", () => running.delete(child));
+  const program = {
+    /** The line that said so. */
+    ready: undefined,
+    /** What it wrote, to both. */
+    output: "",
+    /** Asks it to end, and gives the status it ended with; `SIGKILL` when it did not care. */
+    async stop() {
+      const impatience = setTimeout(() => child.kill("SIGKILL"), SECONDS * 1000);
+      child.kill("SIGTERM");
+      const [status, signal] = await ended;
+      clearTimeout(impatience);
+      return status ?? signal;
+    },
+  };
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (program.output += data));
+
+  const line = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on("line", (text) => ready.test(text) && resolve(text));
+  });
+  const impatience = setTimeout(() => child.kill("SIGKILL"), SECONDS * 1000);
+  program.ready = await Promise.race([line, ended.then(() => undefined)]);
+  clearTimeout(impatience);
+  if (program.ready === undefined) throw new Error(`${command} ${args.join(" ")} was never ready:\n${program.output}`);
+  return program;
+}
+
+/** A port on which nobody listens. */
+export async function freePort() {
+  const server = createServer().listen(0, "localhost");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
