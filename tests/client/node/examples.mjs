@@ -2,7 +2,7 @@
 // shows, and a browser in front of them. Each has a provider of its own.
 
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { after, before, suite, test } from "node:test";
 import { launch, press, visit } from "./chromium.mjs";
@@ -37,16 +37,20 @@ async function develop(args = ["--port", "0"], env = {}) {
   return Object.assign(program, { issuer, client, secret });
 }
 
-/** An application with the values of a provider. */
-async function startApplication(name, { issuer, client, secret }) {
-  const port = await freePort();
-  const [command, args] = APPLICATIONS[name];
-  const program = await start(command, args, {
+/** Where an application is, and the environment that makes it a client of a provider. */
+function surroundings(name, { issuer, client, secret }) {
+  return {
     cwd: here(`../../../examples/${name}`),
-    env: { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: client, OIDC_CLIENT_SECRET: secret, PORT: String(port) },
-    ready: /^Open /,
-  });
-  return Object.assign(program, { address: program.ready.replace("Open ", ""), issuer });
+    env: { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: client, OIDC_CLIENT_SECRET: secret },
+  };
+}
+
+/** An application with the values of a provider, on a port of its own. */
+async function startApplication(name, provider) {
+  const [command, args] = APPLICATIONS[name];
+  const { cwd, env } = surroundings(name, provider);
+  const program = await start(command, args, { cwd, env: { ...env, PORT: String(await freePort()) }, ready: /^Open / });
+  return Object.assign(program, { address: program.ready.replace("Open ", ""), issuer: provider.issuer });
 }
 
 const logIn = (page) => press(page, "text='Log in'");
@@ -67,6 +71,28 @@ async function profileOf(page, { address }) {
 async function assertFriendly(page, text) {
   assert.equal(await page.innerText("h1"), text);
   assert.doesNotMatch(await page.content(), /error|exception|traceback|node_modules|site-packages|\.py\b|\.m?js\b/i);
+}
+
+/** The first piece of README.md in a language. */
+function piece(language) {
+  return readFileSync(here("../../../README.md"), "utf8").match(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "ms"))[1];
+}
+
+const PIECES = {
+  js: { name: "express", asked: "\nconsole.log(provider.serverMetadata().token_endpoint);", options: ["--input-type=module", "--eval"] },
+  python: { name: "flask", asked: "\nprint(oidc.load_server_metadata()['token_endpoint'])", options: ["-c"] },
+};
+for (const [language, { name, asked, options }] of Object.entries(PIECES)) {
+  test(`README.md: what it shows in ${language} finds the provider`, slow, async () => {
+    const provider = await develop();
+    try {
+      const [command] = APPLICATIONS[name];
+      const { ready } = await start(command, [...options, piece(language) + asked], { ...surroundings(name, provider), ready: /^http/ });
+      assert.equal(ready, `${provider.issuer}/token`);
+    } finally {
+      await provider.stop();
+    }
+  });
 }
 
 for (const name of Object.keys(APPLICATIONS)) {
