@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 export const WIDE = { width: 1024, height: 768 };
 
-export function launch() {
+export function launch(further = []) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -17,6 +17,7 @@ export function launch() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...further,
     ],
   });
 }
