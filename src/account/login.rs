@@ -16,19 +16,10 @@ use crate::app::request::Request;
 use crate::app::throttle::RetryAfter;
 use crate::base::form::Form;
 use crate::base::secret::Secret;
-use crate::model::id::{Bearer, SessionId};
-use crate::model::session::Session;
 use crate::model::user::{User, fold_username};
 use crate::oidc::authorize::resume;
 use crate::page::{LoginPage, LoginProblem, Persona};
 use crate::protocol::claims;
-use crate::store::SessionContext;
-
-/// Authentication method reference of a password (RFC 8176 section 2).
-const PASSWORD: &str = "pwd";
-
-/// More of a `User-Agent` header isn't kept.
-const MAX_USER_AGENT: usize = 200;
 
 /// How many users the page offers in development.
 const MAX_PERSONAS: usize = 8;
@@ -61,11 +52,8 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     };
     match outcome {
         Ok(user) => {
-            let (session, bearer) = new_session(app, request, &user);
-            let replaced = browser::held_session(app, request).await?.map(|held| held.session.id);
-            app.store.start_session(session.clone(), replaced).await?;
-            let login = SessionContext { session, user };
-            Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(app.cookies.start_session(&bearer)))
+            let (login, cookie) = browser::start_session(app, request, user).await?;
+            Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(cookie))
         }
         Err(problem) => {
             let username = form.get("username").unwrap_or_default().to_owned();
@@ -144,28 +132,6 @@ async fn renew_hash(app: &App, user: &User, password: Secret) {
         }
         Err(error) => tracing::warn!(user = %user.id, %error, "a password hash could not be renewed"),
     }
-}
-
-/// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the
-/// browser before the login must not open what comes after it.
-fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
-    let now = request.now();
-    let ends_at = now + app.settings.lifetimes.session;
-    let bearer = Bearer::mint(ends_at, &app.random);
-    let user_agent = request.header(hyper::header::USER_AGENT).unwrap_or_default();
-    let session = Session {
-        id: SessionId(bearer.id()),
-        digest: bearer.digest(),
-        user: user.id.clone(),
-        user_generation: user.generation,
-        auth_time: now,
-        amr: vec![PASSWORD.to_owned()],
-        seen_at: now,
-        ends_at,
-        user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
-        address: request.client_address().to_string(),
-    };
-    (session, bearer)
 }
 
 async fn page(

@@ -1,13 +1,23 @@
 //! The browser at the other end: the cookie that its pending requests are bound to, and the session it is logged in with.
 
+use std::sync::Arc;
+
 use super::App;
 use super::cookie::{Cookie, Lifetime, SetCookie, Site};
 use super::fault::Fault;
 use super::request::Request;
 use crate::base::encode::{base64url, parse_base64url_array};
-use crate::model::id::{Bearer, BearerKind};
+use crate::model::id::{Bearer, BearerKind, SessionId};
+use crate::model::session::Session;
+use crate::model::user::User;
 use crate::protocol::issuer::Issuer;
 use crate::store::SessionContext;
+
+/// Authentication method reference of a password (RFC 8176 section 2).
+const PASSWORD: &str = "pwd";
+
+/// More of a `User-Agent` header isn't kept.
+const MAX_USER_AGENT: usize = 200;
 
 /// The cookies that we set.
 pub struct Cookies {
@@ -20,12 +30,12 @@ pub struct Cookies {
 impl Cookies {
     /// Named for an issuer.
     pub fn new(issuer: &Issuer) -> Self {
-        let site = if issuer.is_https() { Site::Https } else { Site::Http { port: issuer.port() } };
+        let site = Site::of(issuer);
         Self { browser: Cookie::new(site, "hallpass-browser"), session: Cookie::new(site, "hallpass-session") }
     }
 
     /// Gives a browser its session.
-    pub fn start_session(&self, session: &Bearer) -> SetCookie {
+    fn start_session(&self, session: &Bearer) -> SetCookie {
         // Until the browser is closed: how long the session lives is for the store to say.
         self.session.set(session.render(BearerKind::Session).expose(), Lifetime::BrowserSession)
     }
@@ -96,4 +106,42 @@ pub async fn session(app: &App, request: &Request) -> Result<Option<SessionConte
         app.store.touch_session(&found.session.id, now).await?;
     }
     Ok(Some(found))
+}
+
+/// Logs a user in who has just proved who they are, in place of whoever was logged in before, and gives the cookie for the
+/// answer.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn start_session(
+    app: &App,
+    request: &Request,
+    user: Arc<User>,
+) -> Result<(SessionContext, SetCookie), Fault> {
+    let (session, bearer) = new_session(app, request, &user);
+    let replaced = held_session(app, request).await?.map(|held| held.session.id);
+    app.store.start_session(session.clone(), replaced).await?;
+    Ok((SessionContext { session, user }, app.cookies.start_session(&bearer)))
+}
+
+/// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the
+/// browser before the login must not open what comes after it.
+fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
+    let now = request.now();
+    let ends_at = now + app.settings.lifetimes.session;
+    let bearer = Bearer::mint(ends_at, &app.random);
+    let user_agent = request.header(hyper::header::USER_AGENT).unwrap_or_default();
+    let session = Session {
+        id: SessionId(bearer.id()),
+        digest: bearer.digest(),
+        user: user.id.clone(),
+        user_generation: user.generation,
+        auth_time: now,
+        amr: vec![PASSWORD.to_owned()],
+        seen_at: now,
+        ends_at,
+        user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
+        address: request.client_address().to_string(),
+    };
+    (session, bearer)
 }

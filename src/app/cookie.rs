@@ -5,6 +5,8 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::protocol::issuer::Issuer;
+
 /// What is not a `cookie-octet` (RFC 6265 section 4.1.1), and `%` itself.
 const NOT_COOKIE_OCTET: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
@@ -25,6 +27,11 @@ pub enum Site {
 }
 
 impl Site {
+    /// The site of an issuer.
+    pub fn of(issuer: &Issuer) -> Self {
+        if issuer.is_https() { Self::Https } else { Self::Http { port: issuer.port() } }
+    }
+
     /// The full name of the cookie with this short name (a token of RFC 9110 section 5.6.2).
     pub fn cookie_name(self, short: &str) -> String {
         match self {
