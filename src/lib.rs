@@ -30,8 +30,8 @@
 //! admin: base jose model protocol store app
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc
-//! dev: base jose model store app admin
-//! server: base protocol page store settings app oidc account admin
+//! dev: base jose model protocol page store app admin oidc
+//! server: base protocol page store settings app oidc account admin dev
 //! cli: base jose model protocol store settings app admin dev server
 //! ```
 //!

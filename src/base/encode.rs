@@ -40,6 +40,11 @@ pub fn parse_base64url_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     buffer.get(..written)?.try_into().ok()
 }
 
+/// Bytes to standard base64 with padding, as `Authorization: Basic` carries it (RFC 7617 section 2).
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
 /// Standard base64 with padding, as `Authorization: Basic` carries it (RFC 7617 section 2); padding may be missing.
 pub fn parse_base64(text: &str) -> Option<Vec<u8>> {
     const ENGINE: GeneralPurpose = GeneralPurpose::new(

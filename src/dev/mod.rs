@@ -8,5 +8,7 @@ pub mod key;
 mod persona;
 pub mod seed;
 
+pub mod playground;
+
 /// The id of the playground's own client: confidential, and asks for no consent.
 pub const PLAYGROUND: &str = "playground";

@@ -12,6 +12,8 @@ pub struct HomePage {
     pub issuer: String,
     /// Address of the discovery document (OpenID Connect Discovery section 4).
     pub discovery: String,
+    /// Whether there is a playground: in development.
+    pub playground: bool,
 }
 
 impl Page for HomePage {
@@ -21,9 +23,11 @@ impl Page for HomePage {
         let page = |issuer: &str| Self {
             issuer: issuer.to_owned(),
             discovery: format!("{issuer}/.well-known/openid-configuration"),
+            playground: false,
         };
         vec![
             ("plain", page("https://login.meadow.example")),
+            ("development", Self { playground: true, ..page("http://localhost:8000") }),
             ("long", page("https://identity.procurement.north-west.intranet.example:8443/tenants/meadow/oidc")),
             ("hostile", page(&format!("https://login.example/{INJECTION}"))),
         ]

@@ -20,6 +20,8 @@ built_in![
     "asset/hallpass.css",
     "asset/mark.svg",
     "asset/once.js",
+    "asset/playground.css",
+    "asset/playground.js",
     "asset/reveal.js",
     "authorize.html",
     "end_session_completed.html",
@@ -43,6 +45,9 @@ built_in![
     "part/legal.html",
     "part/once.html",
     "part/text.html",
+    "playground.html",
+    "playground_fragment.html",
+    "playground_result.html",
     "select_account.html",
 ];
 

@@ -17,6 +17,7 @@ mod load;
 mod locale;
 mod login;
 mod part;
+mod playground;
 mod policy;
 mod select_account;
 #[cfg(test)]
@@ -41,6 +42,10 @@ pub use load::BUILT_IN;
 pub use locale::Locale;
 pub use login::{LoginPage, LoginProblem, Persona};
 pub use part::{Account, Client};
+pub use playground::{
+    Check, Choice, Exchange, IdToken, Input, Message, Outcome, PlaygroundFragmentPage, PlaygroundPage,
+    PlaygroundResultPage, RunError, Select, Snippet,
+};
 pub use policy::{Submits, content_security_policy};
 pub use select_account::SelectAccountPage;
 
@@ -214,6 +219,9 @@ impl Pages {
         self.sample::<FormPostPage>(locale, &mut all)?;
         self.sample::<ErrorPage>(locale, &mut all)?;
         self.sample::<HomePage>(locale, &mut all)?;
+        self.sample::<PlaygroundPage>(locale, &mut all)?;
+        self.sample::<PlaygroundFragmentPage>(locale, &mut all)?;
+        self.sample::<PlaygroundResultPage>(locale, &mut all)?;
         Ok(all)
     }
 

@@ -14,6 +14,7 @@ use crate::app::cors::{Sharing, is_preflight};
 use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
+use crate::dev::{PLAYGROUND_CALLBACK, playground};
 use crate::oidc::{authorize, discovery, jwks, token, userinfo};
 use crate::page::HomePage;
 use crate::protocol::issuer::Endpoint;
@@ -33,6 +34,9 @@ enum Place<'a> {
     Logout,
     Asset(&'a str),
     ClientLogo(&'a str),
+    Playground,
+    PlaygroundCallback,
+    PlaygroundRefresh,
     Healthz,
     Readyz,
     /// Only where `admin.token` is set.
@@ -65,6 +69,9 @@ impl<'a> Place<'a> {
             "/consent" => Self::Consent,
             "/select-account" => Self::SelectAccount,
             "/logout" => Self::Logout,
+            "/playground" => Self::Playground,
+            PLAYGROUND_CALLBACK => Self::PlaygroundCallback,
+            "/playground/refresh" => Self::PlaygroundRefresh,
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
             _ if administration::is_address(path) => Self::Administration,
@@ -73,6 +80,15 @@ impl<'a> Place<'a> {
                 None => Self::ClientLogo(path.strip_prefix(logo::PATH)?),
             },
         })
+    }
+
+    /// Whether this provider has it.
+    fn exists(self, app: &App) -> bool {
+        match self {
+            Self::Playground | Self::PlaygroundCallback | Self::PlaygroundRefresh => app.development.is_some(),
+            Self::Administration => app.settings.admin.token.is_some(),
+            _ => true,
+        }
     }
 
     /// As `Allow` lists them.
@@ -85,12 +101,12 @@ impl<'a> Place<'a> {
             | Self::ClientLogo(_)
             | Self::Healthz
             | Self::Readyz => "GET, HEAD, OPTIONS",
-            // HEAD would issue a code and drop it.
-            Self::Authorize => "GET, POST, OPTIONS",
-            Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout => {
+            // HEAD would issue a code and drop it, or redeem one.
+            Self::Authorize | Self::PlaygroundCallback => "GET, POST, OPTIONS",
+            Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout | Self::Playground => {
                 "GET, HEAD, POST, OPTIONS"
             }
-            Self::Token => "POST, OPTIONS",
+            Self::Token | Self::PlaygroundRefresh => "POST, OPTIONS",
             Self::Administration => administration::METHODS,
         }
     }
@@ -124,8 +140,7 @@ impl Handler for Provider {
     async fn handle(&self, mut request: Request) -> Reply {
         let app = self.0.as_ref();
         let path = request.path().to_owned();
-        let is_here = |place: &Place<'_>| *place != Place::Administration || app.settings.admin.token.is_some();
-        let Some(place) = Place::find(&path).filter(is_here) else {
+        let Some(place) = Place::find(&path).filter(|place| place.exists(app)) else {
             return Fault::missing().answer(app, &request, Channel::Page);
         };
         let sharing = match place.readers() {
@@ -189,6 +204,10 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::SelectAccount => select_account::show(app, request).await,
         Place::Logout if posted => logout::submit(app, request).await,
         Place::Logout => logout::show(app, request).await,
+        Place::Playground if posted => playground::begin(app, request).await,
+        Place::Playground => playground::show(app, request).await,
+        Place::PlaygroundCallback => playground::callback(app, request).await,
+        Place::PlaygroundRefresh => playground::refresh(app, request).await,
         Place::Asset(name) => asset(app, name, request),
         Place::ClientLogo(id) => logo::show(app, request, id).await,
         Place::Healthz => Ok(health::alive()),
@@ -199,7 +218,11 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
 
 /// The page at the issuer's own address, for whoever wonders what this is.
 fn home(app: &App, request: &Request) -> Result<Reply, Fault> {
-    let page = HomePage { issuer: app.issuer.to_string(), discovery: app.issuer.address(Endpoint::Discovery) };
+    let page = HomePage {
+        issuer: app.issuer.to_string(),
+        discovery: app.issuer.address(Endpoint::Discovery),
+        playground: app.development.is_some(),
+    };
     app.page(&page, &app.pages.locale(None, request.accept_language()))
 }
 
