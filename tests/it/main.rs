@@ -31,6 +31,7 @@ mod keys;
 mod log;
 mod login;
 mod logout;
+mod playground;
 mod refresh;
 mod relying_party;
 mod token;

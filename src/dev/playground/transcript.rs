@@ -5,6 +5,7 @@ use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::app::App;
+use crate::app::development::PLAYGROUND_CALLBACK;
 use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
@@ -35,7 +36,7 @@ impl Call {
 /// The authorization request as the browser sent it, and the answer as the browser brought it.
 pub(super) fn authorization(app: &App, query: &str, posted: bool, fragment: bool, answer: &Form) -> Exchange {
     let target = format!("{}{}", app.issuer.path(), Endpoint::Authorize.path());
-    let callback = format!("{}{}", app.issuer.path(), crate::dev::PLAYGROUND_CALLBACK);
+    let callback = format!("{}{}", app.issuer.path(), PLAYGROUND_CALLBACK);
     let parameters = lines(&form::render(answer.iter()));
     let request = Message {
         line: format!("GET {target}?{} HTTP/1.1", lines(query)),

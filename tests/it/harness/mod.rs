@@ -19,6 +19,7 @@ use hallpass::base::clock::{Clock, FixedClock, Timestamp};
 use hallpass::base::form::Form;
 use hallpass::base::random::Random;
 use hallpass::base::secret::Secret;
+use hallpass::dev::PLAYGROUND;
 use hallpass::jose::key::PrivateKey;
 use hallpass::jose::seal::ServerKey;
 use hallpass::model::client::{Client, ClientType};
@@ -93,6 +94,21 @@ impl Provider {
         provider
     }
 
+    /// One for development, with the playground and its client.
+    pub async fn start_for_development() -> Self {
+        let key = ServerKey::generate(&Random::seeded("server key"));
+        let store = Store::in_memory(key, &Options::default()).unwrap();
+        let provider = Self::serve_as(store, &[], FixedClock::new(START), true).await;
+        provider.fill().await;
+        provider.add_key(RSA).await;
+        let playground = provider.app.development.as_ref().unwrap().playground.clone();
+        let mut own = confidential(PLAYGROUND);
+        own.require_consent = false;
+        own.redirect_uris = vec![playground];
+        provider.add_client(own).await;
+        provider
+    }
+
     /// One on a file that is made on first use.
     pub async fn start_on(path: &Path, clock: FixedClock) -> Self {
         let made = !path.exists();
@@ -106,6 +122,10 @@ impl Provider {
     }
 
     async fn serve(store: Store, overrides: &[(&str, &str)], clock: FixedClock) -> Self {
+        Self::serve_as(store, overrides, clock, false).await
+    }
+
+    async fn serve_as(store: Store, overrides: &[(&str, &str)], clock: FixedClock, development: bool) -> Self {
         let listeners: Vec<TcpListener> = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let port = listeners[0].local_addr().unwrap().port().to_string();
         let cheap = [("password.memory_kib", "8"), ("password.iterations", "1"), ("throttle.enabled", "false")];
@@ -114,7 +134,12 @@ impl Provider {
             sources = sources.set(*key, value.replace("{port}", &port));
         }
         let settings = Settings::load(&sources).unwrap();
-        let app = App::new(settings, store, Clock::Fixed(clock.clone()), Random::System).unwrap();
+        let time = Clock::Fixed(clock.clone());
+        let app = if development {
+            App::for_development(settings, store, time, Random::System, false).unwrap()
+        } else {
+            App::new(settings, store, time, Random::System).unwrap()
+        };
         let app = Arc::new(app);
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn({
