@@ -309,3 +309,201 @@ fn moment(at: Option<u64>, now: u64) -> String {
         Some(at) => format!("{at}, {} s ago", now - at),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::encode::base64url;
+    use crate::jose::jwk::render_set;
+    use crate::jose::jws::Encoder;
+    use crate::jose::key::PrivateKey;
+    use crate::jose::sign::Signer;
+
+    const NOW: u64 = 1_800_000_000;
+    const SECRET: &str = "a secret of more than thirty-two bytes";
+
+    fn key() -> PrivateKey {
+        PrivateKey::from_pem(include_str!("../../../tests/it/data/rsa2048_pkcs8.pem")).unwrap()
+    }
+
+    fn other_key() -> PrivateKey {
+        PrivateKey::from_pem(include_str!("../../../tests/it/data/rsa2048_other.pem")).unwrap()
+    }
+
+    /// The published keys: one.
+    fn jwks() -> Value {
+        serde_json::from_slice(&render_set(&[key().public().to_jwk("k1")])).unwrap()
+    }
+
+    fn signed(key: &PrivateKey, kid: &str, claims: &Value) -> String {
+        Encoder::new(Arc::new(Signer::rs256(key, kid).unwrap()), "JWT").encode(claims.to_string().as_bytes()).unwrap()
+    }
+
+    fn expected() -> Expected<'static> {
+        Expected {
+            issuer: "https://id.example",
+            client_id: "app",
+            algorithm: Algorithm::Rs256,
+            nonce: Some("n1"),
+            access_token: Some("token"),
+            code: Some("code"),
+            asked_at: Timestamp::from_secs(NOW - 5),
+            login_since: None,
+            earlier: None,
+            now: Timestamp::from_secs(NOW),
+        }
+    }
+
+    fn claims() -> Value {
+        json!({
+            "iss": "https://id.example", "sub": "u1", "aud": "app", "exp": NOW + 600, "iat": NOW - 1, "auth_time": NOW - 60,
+            "nonce": "n1", "at_hash": left_half_hash(Algorithm::Rs256, "token"),
+        })
+    }
+
+    fn failed(checks: &[Check]) -> Vec<&str> {
+        checks.iter().filter(|check| !check.passed).map(|check| check.name).collect()
+    }
+
+    /// The checks that fail for well-signed claims with these members put in, or taken out where they are null.
+    fn fails(changes: &Value, expected: &Expected<'_>) -> Vec<&'static str> {
+        let mut claims = claims();
+        for (name, value) in changes.as_object().unwrap() {
+            match value {
+                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+                value => claims[name] = value.clone(),
+            }
+        }
+        let checks = id_token(&signed(&key(), "k1", &claims), &jwks(), None, expected);
+        checks.iter().filter(|check| !check.passed).map(|check| check.name).collect()
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_7_a_right_token_passes_every_check() {
+        let checks = id_token(&signed(&key(), "k1", &claims()), &jwks(), None, &expected());
+        assert_eq!(failed(&checks), <[&str; 0]>::default());
+        let names: Vec<&str> = checks.iter().map(|check| check.name).collect();
+        assert_eq!(names, ["signature", "alg", "iss", "aud", "azp", "exp", "iat", "auth_time", "nonce", "at_hash"]);
+        let optional = json!({
+            "aud": ["app", "api"], "azp": "app", "auth_time": null, "at_hash": null,
+            "c_hash": left_half_hash(Algorithm::Rs256, "code"),
+        });
+        assert_eq!(fails(&optional, &expected()), <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_7_every_wrong_claim_fails_its_own_check() {
+        for (changes, check) in [
+            (json!({"iss": "https://id.example/"}), "iss"),
+            (json!({"iss": null}), "iss"),
+            (json!({"aud": "other"}), "aud"),
+            (json!({"aud": ["other"]}), "aud"),
+            (json!({"aud": [1]}), "aud"),
+            (json!({"aud": null}), "aud"),
+            (json!({"aud": ["app", "other"]}), "azp"),
+            (json!({"azp": "other"}), "azp"),
+            (json!({"exp": NOW}), "exp"),
+            (json!({"exp": NOW - 1}), "exp"),
+            (json!({"exp": "2100"}), "exp"),
+            (json!({"exp": null}), "exp"),
+            (json!({"iat": NOW + 1}), "iat"),
+            (json!({"iat": NOW - 6}), "iat"),
+            (json!({"iat": null}), "iat"),
+            (json!({"nonce": "n2"}), "nonce"),
+            (json!({"nonce": null}), "nonce"),
+            (json!({"at_hash": left_half_hash(Algorithm::Rs256, "other")}), "at_hash"),
+            (json!({"c_hash": left_half_hash(Algorithm::Rs256, "other")}), "c_hash"),
+            (json!({"auth_time": NOW + 1}), "auth_time"),
+            (json!({"auth_time": "yesterday"}), "auth_time"),
+        ] {
+            assert_eq!(fails(&changes, &expected()), [check], "{changes}");
+        }
+        let without_nonce = Expected { nonce: None, ..expected() };
+        assert_eq!(fails(&json!({}), &without_nonce), ["nonce"], "nobody asked for one");
+        assert_eq!(fails(&json!({"nonce": null}), &without_nonce), <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_7_6_the_signature_must_be_by_a_published_key() {
+        let good = signed(&key(), "k1", &claims());
+        let (input, _) = good.rsplit_once('.').unwrap();
+        let by = |token: &str| failed(&id_token(token, &jwks(), None, &expected())).join(" ");
+        assert_eq!(by(&signed(&other_key(), "k1", &claims())), "signature", "another key under its name");
+        assert_eq!(by(&signed(&other_key(), "k2", &claims())), "signature", "a key that nobody published");
+        assert_eq!(by(&format!("{input}.{}", base64url([0; 256]))), "signature");
+        let changed = base64url(json!({"iss": "https://id.example", "sub": "somebody else"}).to_string());
+        let mut parts: Vec<&str> = good.split('.').collect();
+        parts[1] = &changed;
+        assert!(by(&parts.join(".")).starts_with("signature "));
+        let none = format!("{}.{}.", base64url(r#"{"alg":"none"}"#), base64url(claims().to_string()));
+        for token in [none.as_str(), "", "a.b.c", "..", input] {
+            assert_eq!(by(token), "signature", "{token}");
+        }
+        assert_eq!(by(&signed(&key(), "k1", &json!(["a list"]))), "claims");
+        for keys in [json!({}), json!({"keys": []}), json!({"keys": [{"kid": "k1"}]}), Value::Null] {
+            assert_eq!(failed(&id_token(&good, &keys, None, &expected())), ["signature"], "{keys}");
+        }
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_7_7_the_algorithm_must_be_the_registered_one() {
+        let secret = Secret::new(SECRET);
+        let encoder = Encoder::new(Arc::new(Signer::hs256(&secret).unwrap()), "JWT");
+        let token = encoder.encode(claims().to_string().as_bytes()).unwrap();
+        let by = |secret: Option<&Secret>, algorithm| {
+            failed(&id_token(&token, &jwks(), secret, &Expected { algorithm, ..expected() })).join(" ")
+        };
+        assert_eq!(by(Some(&secret), Algorithm::Hs256), "");
+        assert_eq!(by(Some(&secret), Algorithm::Rs256), "alg");
+        assert_eq!(by(None, Algorithm::Hs256), "signature");
+        assert_eq!(by(Some(&Secret::new(SECRET.replace('a', "b"))), Algorithm::Hs256), "signature");
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_7_13_the_login_must_be_as_fresh_as_was_asked() {
+        let since = |at| Expected { login_since: Some(Timestamp::from_secs(at)), ..expected() };
+        assert_eq!(fails(&json!({}), &since(NOW - 60)), <[&str; 0]>::default());
+        assert_eq!(fails(&json!({}), &since(NOW - 59)), ["auth_time"]);
+        assert_eq!(fails(&json!({"auth_time": null}), &since(NOW - 60)), ["auth_time"], "it has to be there then");
+        assert_eq!(fails(&json!({"auth_time": NOW + 1}), &since(NOW - 60)), ["auth_time"]);
+    }
+
+    #[test]
+    fn oidc_core_12_2_a_refreshed_token_is_about_the_same_login() {
+        let refreshed =
+            |subject| Expected { earlier: Some(Earlier { subject, auth_time: Some(NOW - 60) }), ..expected() };
+        for nonce in [json!(null), json!("n1")] {
+            assert_eq!(fails(&json!({"nonce": nonce}), &refreshed("u1")), <[&str; 0]>::default(), "{nonce}");
+        }
+        assert_eq!(fails(&json!({"nonce": "n2"}), &refreshed("u1")), ["nonce"]);
+        assert_eq!(fails(&json!({}), &refreshed("u2")), ["same_sub"]);
+        assert_eq!(fails(&json!({"auth_time": NOW - 59}), &refreshed("u1")), ["auth_time"]);
+        assert_eq!(fails(&json!({"auth_time": null}), &refreshed("u1")), <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn oidc_core_5_3_2_userinfo_must_be_about_the_same_user() {
+        assert!(same_subject(Some("u1"), &json!({"sub": "u1"})).passed);
+        for (subject, answer) in
+            [(Some("u1"), json!({"sub": "u2"})), (Some("u1"), json!({})), (None, json!({"sub": "u1"}))]
+        {
+            assert!(!same_subject(subject, &answer).passed, "{answer}");
+        }
+        assert!(!missing_id_token().passed);
+    }
+
+    #[test]
+    fn rfc9207_2_4_the_answer_must_be_to_the_request_and_from_the_issuer() {
+        let by = |query: &str| {
+            failed(&response(&Form::parse(query.as_bytes()).unwrap(), "s1", "https://id.example")).join(" ")
+        };
+        assert_eq!(by("state=s1&iss=https://id.example"), "");
+        assert_eq!(by("state=s2&iss=https://id.example"), "state");
+        assert_eq!(by("state=s1&iss=https://other.example"), "response_iss");
+        assert_eq!(by("code=1"), "state response_iss");
+    }
+}
