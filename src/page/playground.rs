@@ -164,8 +164,10 @@ pub struct Exchange {
 /// An HTTP message as a person reads it: parameters and JSON are broken into lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// The request line or the status line.
+    /// The request line or the status line, as far as its query.
     pub line: String,
+    /// The query of the request line, if there is one, and what stands behind.
+    pub query: String,
     /// The headers that matter.
     pub headers: Vec<Field>,
     /// The body, if there is one.
@@ -317,7 +319,8 @@ impl PlaygroundResultPage {
     /// A run in which everything says `text`.
     fn sample(text: &str) -> Self {
         let message = Message {
-            line: format!("GET /{text} HTTP/1.1"),
+            line: format!("GET /{text}"),
+            query: format!("?{text} HTTP/1.1"),
             headers: vec![Field::new("Host", text)],
             body: format!("{{\n  \"sub\": \"{text}\"\n}}"),
         };
@@ -356,7 +359,7 @@ impl Check {
         Self {
             name: "aud",
             rule: "The token is for this client",
-            section: "OpenID Connect Core 1.0 section 3.1.3.7",
+            section: "OIDC Core 3.1.3.7",
             expected: text.to_owned(),
             found: text.to_owned(),
             passed: true,

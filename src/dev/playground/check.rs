@@ -56,14 +56,8 @@ pub(super) struct Earlier<'a> {
 pub(super) fn response(form: &Form, state: &str, issuer: &str) -> Vec<Check> {
     let said = |name| form.get(name).unwrap_or(NOTHING).to_owned();
     vec![
-        equal(
-            "state",
-            "The answer belongs to this browser's own request",
-            "RFC 6749 section 10.12",
-            state,
-            said("state"),
-        ),
-        equal("response_iss", "It comes from the provider that was asked", "RFC 9207 section 2.4", issuer, said("iss")),
+        equal("state", "The answer belongs to this browser's own request", "RFC 6749, 10.12", state, said("state")),
+        equal("response_iss", "It comes from the provider that was asked", "RFC 9207, 2.4", issuer, said("iss")),
     ]
 }
 
@@ -94,7 +88,7 @@ pub(super) fn id_token(token: &str, jwks: &Value, secret: Option<&Secret>, expec
 /// OpenID Connect Core 1.0 section 5.3.2: the user of the `UserInfo` answer is that of the ID token.
 pub(super) fn same_subject(subject: &str, userinfo: &Value) -> Check {
     let found = userinfo.get("sub").and_then(Value::as_str).unwrap_or(NOTHING);
-    equal("sub", "UserInfo speaks of the same user", "OpenID Connect Core 1.0 section 5.3.2", subject, found.to_owned())
+    equal("sub", "UserInfo speaks of the same user", "OIDC Core 5.3.2", subject, found.to_owned())
 }
 
 /// A token response in which there should have been an ID token.
@@ -102,7 +96,7 @@ pub(super) fn missing_id_token() -> Check {
     equal(
         "id_token",
         "There is an ID token: ask for the scope openid",
-        "OpenID Connect Core 1.0 section 3.1.3.3",
+        "OIDC Core 3.1.3.3",
         "an ID token",
         NOTHING.to_owned(),
     )
@@ -112,7 +106,7 @@ pub(super) fn missing_id_token() -> Check {
 fn signature(token: &str, jwks: &Value, secret: Option<&Secret>, algorithm: Algorithm) -> (Vec<Check>, Option<Claims>) {
     let check = |expected: &str, found: String| {
         let rule = "Its signature is right, by a key that the provider publishes";
-        equal("signature", rule, "OpenID Connect Core 1.0 section 3.1.3.7 (6)", expected, found)
+        equal("signature", rule, "OIDC Core 3.1.3.7 (6)", expected, found)
     };
     let refused = |error: JwsError| check("a valid signature", error.to_string());
     let parsed = match Jws::parse(token) {
@@ -130,10 +124,10 @@ fn signature(token: &str, jwks: &Value, secret: Option<&Secret>, algorithm: Algo
         Err(error) => refused(error),
     };
     let rule = "It is signed with the algorithm that the client is registered for";
-    let section = "OpenID Connect Core 1.0 section 3.1.3.7 (7)";
+    let section = "OIDC Core 3.1.3.7 (7)";
     let mut checks = vec![signature, equal("alg", rule, section, algorithm.name(), header.algorithm.name().to_owned())];
     if claims.is_none() {
-        let (rule, section) = ("The claims are one JSON object", "RFC 7519 section 7.2");
+        let (rule, section) = ("The claims are one JSON object", "RFC 7519, 7.2");
         checks.push(equal("claims", rule, section, "a JSON object", "something else".to_owned()));
     }
     (checks, claims)
@@ -145,14 +139,14 @@ fn identity(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
         equal(
             "iss",
             "It comes from the provider that was asked",
-            "OpenID Connect Core 1.0 section 3.1.3.7 (2)",
+            "OIDC Core 3.1.3.7 (2)",
             expected.issuer,
             shown(claims.get("iss")),
         ),
         Check {
             name: "aud",
             rule: "It is meant for this client",
-            section: "OpenID Connect Core 1.0 section 3.1.3.7 (3)",
+            section: "OIDC Core 3.1.3.7 (3)",
             expected: expected.client_id.to_owned(),
             found: shown(claims.get("aud")),
             passed: audiences(claims).contains(&expected.client_id),
@@ -165,12 +159,12 @@ fn identity(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
     checks.push(equal(
         "azp",
         "Nobody else is the authorized party",
-        "OpenID Connect Core 1.0 section 3.1.3.7 (4)",
+        "OIDC Core 3.1.3.7 (4)",
         wanted,
         if several { shown(azp) } else { shown_or(azp, OPTIONAL) },
     ));
     if let Some(earlier) = expected.earlier {
-        let (rule, section) = ("It speaks of the same user as before", "OpenID Connect Core 1.0 section 12.2");
+        let (rule, section) = ("It speaks of the same user as before", "OIDC Core 12.2");
         checks.push(equal("same_sub", rule, section, earlier.subject, shown(claims.get("sub"))));
     }
     checks
@@ -186,24 +180,24 @@ fn times(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
         (_, Some(earlier)) => Check {
             expected: format!("{earlier}, as before"),
             passed: auth_time.is_none_or(|at| at == earlier),
-            ..auth_time_check(auth_time, now, "OpenID Connect Core 1.0 section 12.2")
+            ..auth_time_check(auth_time, now, "OIDC Core 12.2")
         },
         (Some(since), None) => Check {
             expected: format!("{since} or later"),
             passed: auth_time.is_some_and(|at| since <= at && at <= now),
-            ..auth_time_check(auth_time, now, "OpenID Connect Core 1.0 section 3.1.3.7 (13)")
+            ..auth_time_check(auth_time, now, "OIDC Core 3.1.3.7 (13)")
         },
         (None, None) => Check {
             expected: if auth_time.is_some() { "not in the future".to_owned() } else { OPTIONAL.to_owned() },
             passed: claims.get("auth_time").is_none() || auth_time.is_some_and(|at| at <= now),
-            ..auth_time_check(auth_time, now, "OpenID Connect Core 1.0 section 2")
+            ..auth_time_check(auth_time, now, "OIDC Core 2")
         },
     };
     vec![
         Check {
             name: "exp",
             rule: "It still holds",
-            section: "OpenID Connect Core 1.0 section 3.1.3.7 (9)",
+            section: "OIDC Core 3.1.3.7 (9)",
             expected: "in the future".to_owned(),
             found: moment(exp, now),
             passed: exp.is_some_and(|exp| now < exp),
@@ -211,7 +205,7 @@ fn times(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
         Check {
             name: "iat",
             rule: "It was made for this request, not long ago",
-            section: "OpenID Connect Core 1.0 section 3.1.3.7 (10)",
+            section: "OIDC Core 3.1.3.7 (10)",
             expected: format!("{asked_at} or later, not in the future"),
             found: moment(iat, now),
             passed: iat.is_some_and(|iat| asked_at <= iat && iat <= now),
@@ -241,16 +235,10 @@ fn bindings(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
     };
     let found = if wanted == OPTIONAL { shown_or(nonce, OPTIONAL) } else { shown(nonce) };
     let rule = "It was made for this very request";
-    let mut checks = vec![equal("nonce", rule, "OpenID Connect Core 1.0 section 3.1.3.7 (11)", wanted, found)];
+    let mut checks = vec![equal("nonce", rule, "OIDC Core 3.1.3.7 (11)", wanted, found)];
     for (name, rule, section, value, listed_always) in [
-        (
-            "at_hash",
-            "The access token belongs to it",
-            "OpenID Connect Core 1.0 section 3.1.3.8",
-            expected.access_token,
-            true,
-        ),
-        ("c_hash", "The code belongs to it", "OpenID Connect Core 1.0 section 3.3.2.11", expected.code, false),
+        ("at_hash", "The access token belongs to it", "OIDC Core 3.1.3.8", expected.access_token, true),
+        ("c_hash", "The code belongs to it", "OIDC Core 3.3.2.11", expected.code, false),
     ] {
         let hash = value.map(|value| left_half_hash(expected.algorithm, value));
         match (claims.get(name), hash) {

@@ -38,23 +38,22 @@ pub(super) fn authorization(app: &App, query: &str, posted: bool, fragment: bool
     let target = format!("{}{}", app.issuer.path(), Endpoint::Authorize.path());
     let callback = format!("{}{}", app.issuer.path(), PLAYGROUND_CALLBACK);
     let parameters = lines(&form::render(answer.iter()));
-    let request = Message {
-        line: format!("GET {target}?{} HTTP/1.1", lines(query)),
+    let get = |path: &str, parameters: &str| Message {
+        line: format!("GET {path}"),
+        query: format!("?{parameters} HTTP/1.1"),
         headers: vec![host(app)],
         body: String::new(),
     };
+    let request = get(&target, &lines(query));
     let response = match (fragment, posted) {
-        (true, _) => Message { line: format!("{callback}#{parameters}"), ..Message::default() },
+        (true, _) => Message { line: callback, query: format!("#{parameters}"), ..Message::default() },
         (false, true) => Message {
             line: format!("POST {callback} HTTP/1.1"),
+            query: String::new(),
             headers: vec![host(app), Field::new("content-type", FORM)],
             body: parameters,
         },
-        (false, false) => Message {
-            line: format!("GET {callback}?{parameters} HTTP/1.1"),
-            headers: vec![host(app)],
-            body: String::new(),
-        },
+        (false, false) => get(&callback, &parameters),
     };
     Exchange { request, response }
 }
@@ -125,6 +124,7 @@ fn credentials(scheme: &str, value: &str) -> Result<HeaderValue, Fault> {
 fn sent(app: &App, call: &Request, body: String) -> Message {
     Message {
         line: format!("{} {} HTTP/1.1", call.method(), call.full_path()),
+        query: String::new(),
         headers: [host(app)].into_iter().chain(headers(call.headers())).collect(),
         body,
     }
@@ -137,7 +137,8 @@ fn finish(request: Message, reply: &Reply) -> Call {
         json => indented(json),
     };
     let status = reply.status_code();
-    let response = Message { line: format!("HTTP/1.1 {status}"), headers: headers(reply.headers()).collect(), body };
+    let headers = headers(reply.headers()).collect();
+    let response = Message { line: format!("HTTP/1.1 {status}"), query: String::new(), headers, body };
     Call { exchange: Exchange { request, response }, succeeded: status.is_success(), answer }
 }
 
