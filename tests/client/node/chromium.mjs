@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { contrastComplaints } from "./contrast.mjs";
+import { focusables, focused, structureComplaints } from "./inspect.mjs";
 
 export const WIDE = { width: 1024, height: 768 };
+export const NARROW = { width: 320, height: 640 };
+export const CONTRAST = { text: 4.5, edge: 3 }; // WCAG 2.2 AA
 
 export function launch(further = []) {
   return chromium.launch({
@@ -52,4 +56,40 @@ export async function visit(browser, screenshots, context, options, steps) {
 /** Presses a button or a link and waits for the page it leads to. */
 export async function press(page, selector) {
   await Promise.all([page.waitForEvent("load"), page.click(selector)]);
+}
+
+/** Looks at the page in every way that matters and takes its pictures. */
+export async function look(page, darkroom, screenshots, name) {
+  const picture = (kind) => page.screenshot({ path: join(screenshots, `${name}-${kind}.png`), fullPage: true });
+  assert.deepEqual(await page.evaluate(structureComplaints), [], `structure of ${name}`);
+
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const complaints = await contrastComplaints(page, darkroom, CONTRAST);
+    assert.deepEqual(complaints, [], `contrast of ${name} in ${colorScheme}`);
+    await picture(colorScheme);
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+
+  await page.setViewportSize(NARROW);
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= NARROW.width, `${name} is ${width} pixels wide on a screen of ${NARROW.width}`);
+  await picture(NARROW.width);
+  await page.setViewportSize(WIDE);
+}
+
+/** Tab goes through everything in reading order, and one can always see where it is. */
+export async function inspectFocusOrder(page, name) {
+  const expected = await page.evaluate(focusables);
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.mouse.click(1, 1); // the order starts at the top, not behind an autofocus
+  const found = [];
+  for (let press = 0; press < expected.length; press += 1) {
+    await page.keyboard.press("Tab");
+    const now = await page.evaluate(focused);
+    assert.ok(now, `the focus left ${name} after ${found.join(", ")}`);
+    assert.ok(now.showsFocus, `${now.name} on ${name} does not show its focus`);
+    found.push(now.name);
+  }
+  assert.deepEqual(found, expected, `focus order of ${name}`);
 }

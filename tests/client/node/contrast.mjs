@@ -61,7 +61,8 @@ function withoutLetters() {
     const box = field.getBoundingClientRect();
     fields.push({ what: name(field), ...place(box), corner: Math.ceil(parseFloat(style.borderTopLeftRadius)) });
     const inset = 4; // what may be typed stands inside the border
-    const inside = new DOMRect(box.x + inset, box.y + inset, box.width - 2 * inset, box.height - 2 * inset);
+    const arrow = field.localName === "select" ? 28 : 0; // the browser paints it, in the letters' colour
+    const inside = new DOMRect(box.x + inset, box.y + inset, box.width - 2 * inset - arrow, box.height - 2 * inset);
     note(field, "typed text", [inside]);
     if (field.placeholder) note(field, "placeholder", [inside], getComputedStyle(field, "::placeholder"));
   }

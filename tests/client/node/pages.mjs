@@ -7,18 +7,15 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { WIDE, launch, press, visit } from "./chromium.mjs";
+import { CONTRAST, NARROW, inspectFocusOrder, launch, look, press, visit } from "./chromium.mjs";
 import { contrastComplaints } from "./contrast.mjs";
-import { focusables, focused, structureComplaints } from "./inspect.mjs";
+import { focused } from "./inspect.mjs";
 import { testbed } from "./testbed.mjs";
 
 const { issuer, user, clients } = testbed;
 const SCREENSHOTS = join(testbed.output, "screenshots");
 const STATE = "a-state-of-128-characters-".padEnd(124, "x") + "-._~";
-const NARROW = { width: 320, height: 640 };
 const slow = { timeout: 60_000 };
-
-const CONTRAST = { text: 4.5, edge: 3 }; // WCAG 2.2 AA
 
 let browser;
 let darkroom; // where contrast.mjs looks at pictures
@@ -74,41 +71,7 @@ function person(name, steps, options = {}) {
   test(name, slow, (context) => visit(browser, SCREENSHOTS, context, options, steps));
 }
 
-/** Looks at the page in every way that matters and takes its pictures. */
-async function inspect(page, name) {
-  const picture = (kind) => page.screenshot({ path: join(SCREENSHOTS, `${name}-${kind}.png`), fullPage: true });
-  assert.deepEqual(await page.evaluate(structureComplaints), [], `structure of ${name}`);
-
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    const complaints = await contrastComplaints(page, darkroom, CONTRAST);
-    assert.deepEqual(complaints, [], `contrast of ${name} in ${colorScheme}`);
-    await picture(colorScheme);
-  }
-  await page.emulateMedia({ colorScheme: "light" });
-
-  await page.setViewportSize(NARROW);
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(width <= NARROW.width, `${name} is ${width} pixels wide on a screen of ${NARROW.width}`);
-  await picture(NARROW.width);
-  await page.setViewportSize(WIDE);
-}
-
-/** Tab goes through everything in reading order, and one can always see where it is. */
-async function inspectFocusOrder(page, name) {
-  const expected = await page.evaluate(focusables);
-  await page.evaluate(() => document.activeElement?.blur());
-  await page.mouse.click(1, 1); // the order starts at the top, not behind an autofocus
-  const found = [];
-  for (let press = 0; press < expected.length; press += 1) {
-    await page.keyboard.press("Tab");
-    const now = await page.evaluate(focused);
-    assert.ok(now, `the focus left ${name} after ${found.join(", ")}`);
-    assert.ok(now.showsFocus, `${now.name} on ${name} does not show its focus`);
-    found.push(now.name);
-  }
-  assert.deepEqual(found, expected, `focus order of ${name}`);
-}
+const inspect = (page, name) => look(page, darkroom, SCREENSHOTS, name);
 
 async function open(page, extra) {
   return page.goto(authorizationUrl(extra));
