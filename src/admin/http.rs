@@ -35,7 +35,7 @@ pub async fn answer(app: &App, request: &mut Request, caller: Caller) -> Reply {
     if caller == Caller::Bearer
         && let Err(refusal) = authenticate(app, request)
     {
-        return refusal;
+        return *refusal;
     }
     let answer = match read(request).await {
         Ok(read) => call(&context(app, caller), read).await,
@@ -46,17 +46,16 @@ pub async fn answer(app: &App, request: &mut Request, caller: Caller) -> Reply {
 
 /// RFC 6750 section 3: who may not call is told what is missing. Scripts of other sites may not call at all; they have
 /// no token, unless somebody typed it into the wrong page.
-fn authenticate(app: &App, request: &Request) -> Result<(), Reply> {
+fn authenticate(app: &App, request: &Request) -> Result<(), Box<Reply>> {
     if request.origin().is_some_and(|origin| origin != app.issuer.origin()) {
-        return Err(render(
-            &Problem::forbidden("administration is not for pages of other origins".into()).into_answer(),
-        ));
+        let why = "administration is not for pages of other origins";
+        return Err(Box::new(render(&Problem::forbidden(why.into()).into_answer())));
     }
     let refuse = |detail: &str, challenge: &str| {
         tracing::info!(detail, "administration refused");
-        render(&Problem::unauthorized(detail.into()).into_answer()).text_header(WWW_AUTHENTICATE, challenge)
+        Box::new(render(&Problem::unauthorized(detail.into()).into_answer()).text_header(WWW_AUTHENTICATE, challenge))
     };
-    let presented = request.bearer().map_err(|error| render(&Problem::from(error).into_answer()))?;
+    let presented = request.bearer().map_err(|error| Box::new(render(&Problem::from(error).into_answer())))?;
     let token = app.settings.admin.token.as_ref();
     match presented {
         None => Err(refuse("administration needs the token of admin.token", "Bearer realm=\"administration\"")),

@@ -11,6 +11,7 @@
 )]
 #![allow(missing_docs, unreachable_pub, reason = "there is no public side")]
 
+mod administration;
 mod authorize;
 mod cli;
 mod client_auth;

@@ -27,14 +27,7 @@ impl Process {
 
     /// The same with further lines of settings.
     pub async fn start_new_with(directory: &Path, more: &str) -> Self {
-        // The issuer has the port in it, so it has to be known first.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let issuer = format!("http://127.0.0.1:{port}");
-        let settings = format!(
-            "issuer = \"{issuer}\"\nhttp.listen = \"127.0.0.1:{port}\"\npassword.memory_kib = 8\npassword.iterations = 1\n\
-             throttle.enabled = false\n{more}\n"
-        );
-        std::fs::write(directory.join("hallpass.toml"), settings).unwrap();
+        let issuer = settle(directory, more);
         std::fs::write(directory.join("key.pem"), super::RSA).unwrap();
         command(directory, &["creatersakey", "--pem", "key.pem"], "");
         let client = ["createclient", "--name", "Web", "--id", super::CLIENT, "--secret", super::SECRET];
@@ -43,24 +36,44 @@ impl Process {
         Self::start(directory, issuer).await
     }
 
+    /// Serves the store that is in `directory`, with further lines of settings.
+    pub async fn start_on(directory: &Path, more: &str) -> Self {
+        let issuer = settle(directory, more);
+        Self::start(directory, issuer).await
+    }
+
     async fn start(directory: &Path, issuer: String) -> Self {
-        let log = File::options().create(true).append(true).open(directory.join(LOG)).unwrap();
-        let mut child = hallpass(directory, &["serve"]).stderr(log).spawn().unwrap();
-        let address = issuer.strip_prefix("http://").unwrap();
+        let process = Self::spawn(directory, issuer);
+        let address = process.issuer.strip_prefix("http://").unwrap();
         // The system answers for a port that nobody listens on at once, so this is no busy wait for long.
         while tokio::net::TcpStream::connect(address).await.is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "serve has ended");
+            assert!(process.child.lock().unwrap().try_wait().unwrap().is_none(), "serve has ended");
             tokio::task::yield_now().await;
         }
+        process
+    }
+
+    fn spawn(directory: &Path, issuer: String) -> Self {
+        let log = File::options().create(true).append(true).open(directory.join(LOG)).unwrap();
+        let child = hallpass(directory, &["serve"]).stderr(log).spawn().unwrap();
         Self { issuer, directory: directory.to_owned(), child: Mutex::new(child) }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.lock().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end; gives its exit status.
+    pub fn wait(&self) -> Option<i32> {
+        self.child.lock().unwrap().wait().unwrap().code()
     }
 
     /// Asks it to end; gives its exit status and everything that it has logged.
     pub fn stop(&self) -> (Option<i32>, String) {
-        let mut child = self.child.lock().unwrap();
-        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-        let status = child.wait().unwrap().code();
-        (status, std::fs::read_to_string(self.directory.join(LOG)).unwrap())
+        self.signal("-TERM");
+        (self.wait(), std::fs::read_to_string(self.directory.join(LOG)).unwrap())
     }
 
     /// Ends it without warning.
@@ -70,8 +83,14 @@ impl Process {
 
     /// Starts it again after its end.
     pub async fn restart(self) -> Self {
-        self.child.lock().unwrap().wait().unwrap();
+        self.wait();
         Self::start(&self.directory, self.issuer.clone()).await
+    }
+
+    /// The same, and comes back while it starts.
+    pub fn restart_without_waiting(self) -> Self {
+        self.wait();
+        Self::spawn(&self.directory, self.issuer.clone())
     }
 
     pub fn browser(&self) -> Browser {
@@ -103,6 +122,19 @@ impl Drop for Process {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+/// Writes settings with a port that is free; gives the issuer.
+fn settle(directory: &Path, more: &str) -> String {
+    // The issuer has the port in it, so it has to be known first.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let issuer = format!("http://127.0.0.1:{port}");
+    let settings = format!(
+        "issuer = \"{issuer}\"\nhttp.listen = \"127.0.0.1:{port}\"\npassword.memory_kib = 8\npassword.iterations = 1\n\
+         throttle.enabled = false\n{more}\n"
+    );
+    std::fs::write(directory.join("hallpass.toml"), settings).unwrap();
+    issuer
 }
 
 fn hallpass(directory: &Path, arguments: &[&str]) -> Command {
