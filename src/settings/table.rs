@@ -71,7 +71,7 @@ keys! {
     admin: Admin {
         /// Whoever has this token may administer over HTTP, below /api/admin/, as with hallpass --url. When it is not
         /// set, nothing is there.
-        token: Option<AdminToken>, Optional(BearerToken), like({ file = "admin.token" }), restart;
+        token: Option<AdminToken>, Optional(BearerToken), like({ env = "HALLPASS_ADMIN_TOKEN" }), restart;
     }
 
     /// The log, on standard error.

@@ -445,7 +445,7 @@ fn rfc9110_10_1_1_a_call_that_may_have_been_made_is_never_made_again() {
         let server = hangs_up(&place, continues, says);
         let outcome = place.run(words);
         let sent = server.join().unwrap();
-        assert_eq!(sent.contains("client_secret"), false, "{sent}");
+        assert!(!sent.contains("client_secret"), "{sent}");
         assert_eq!(outcome.status, 0, "{words:?}: {outcome:?}");
     }
     // A server that doesn't ask for the body has decided without it.
