@@ -231,22 +231,13 @@ impl Here {
 
     /// Opens the store, or waits a moment when another process has it.
     async fn try_open(&self, begun: Instant) -> Result<(), Failure> {
-        let path = &self.settings.store.path;
-        let opened = if self.may_create && !path.exists() {
-            // Whoever was quicker has made the store that is then opened.
-            InProcess::create(&self.settings)
-                .map(Some)
-                .or_else(|failure| if path.exists() { Ok(None) } else { Err(failure) })
-        } else {
-            InProcess::open(&self.settings)
-        }?;
-        match opened {
+        match InProcess::open(&self.settings, self.may_create)? {
             Some(opened) => {
                 let _ = self.opened.set(opened);
             }
             None if begun.elapsed() < PATIENCE => tokio::time::sleep(STEP).await,
             None => {
-                let path = path.display();
+                let path = self.settings.store.path.display();
                 let line =
                     format!("the store {path} is in use by another process, which takes no commands: stop it first");
                 return Err(Failure::failed(line));

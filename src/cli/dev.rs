@@ -192,7 +192,7 @@ fn admin_token(sources: &Sources) -> Secret {
 
 /// Opens the store of earlier starts, or makes it.
 async fn open(settings: &Settings, path: &Path) -> Result<Store, Failure> {
-    let opened = if path.exists() { InProcess::open(settings)? } else { Some(InProcess::create(settings)?) };
+    let opened = InProcess::open(settings, true)?;
     let in_use = || Failure::failed(format!("{} is in use by another process", path.display()));
     let store = opened.ok_or_else(in_use)?.into_store();
     if !store.is_development().await? {

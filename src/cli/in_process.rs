@@ -23,22 +23,35 @@ pub(super) struct InProcess {
 }
 
 impl InProcess {
-    /// Opens the store that is there; `None` while another process has it.
-    pub(super) fn open(settings: &Settings) -> Result<Option<Self>, Failure> {
+    /// Opens the store, and makes it where it `may_create` one and there is none; `None` while another process has it.
+    pub(super) fn open(settings: &Settings, may_create: bool) -> Result<Option<Self>, Failure> {
         let path = &settings.store.path;
-        match Store::open(path, key(settings)?, &options(settings)) {
-            Ok(store) => Ok(Some(Self::new(settings, store, Vec::new()))),
+        let opened = match Store::open(path, key(settings)?, &options(settings)) {
+            // Not even a link that leads nowhere.
+            Err(StoreError::Missing(_)) if may_create && path.symlink_metadata().is_err() => {
+                Self::make(settings, key(settings)?)
+            }
+            opened => opened.map(|store| Self::new(settings, store, Vec::new())),
+        };
+        match opened {
+            Ok(opened) => Ok(Some(opened)),
+            // Somebody else was quicker.
             Err(StoreError::Locked) => Ok(None),
+            Err(StoreError::Exists(_)) if may_create => Ok(None),
             Err(error) => Err(explain(error, path)),
         }
     }
 
     /// Makes the store; there must be none.
     pub(super) fn create(settings: &Settings) -> Result<Self, Failure> {
+        Self::make(settings, key(settings)?).map_err(|error| explain(error, &settings.store.path))
+    }
+
+    fn make(settings: &Settings, key: Option<ServerKey>) -> Result<Self, StoreError> {
         let path = &settings.store.path;
         let files = [path.clone(), Store::key_path(path)];
         let made = files.into_iter().filter(|file| !file.exists()).collect();
-        let store = Store::create(path, key(settings)?, &options(settings)).map_err(|error| explain(error, path))?;
+        let store = Store::create(path, key, &options(settings))?;
         Ok(Self::new(settings, store, made))
     }
 
@@ -77,7 +90,8 @@ impl InProcess {
 
     /// Takes back what was made to get here, since it came to nothing.
     pub(super) fn undo(&self) {
-        for file in &self.made {
+        // The store last: whoever makes another one in its place then brings the key.
+        for file in self.made.iter().rev() {
             // Nothing of value is in there, so it does no harm where it can't be removed.
             let _ = std::fs::remove_file(file);
         }

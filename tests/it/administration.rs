@@ -356,6 +356,40 @@ async fn commands_at_the_same_time_are_all_done() {
     assert_eq!(place.json(&["client", "list"])["items"].as_array().unwrap().len(), 25);
 }
 
+/// The first command of a new installation makes the store, and none of those that come with it sees one half made.
+#[test]
+fn first_commands_at_the_same_time_share_the_store_that_one_of_them_makes() {
+    for round in 0..5 {
+        let place = Place::new();
+        let start = |number: usize| {
+            let id = format!("client-{number}");
+            // One of them is refused, which takes back the store if it has made it.
+            let redirect = if number == 0 { "no-uri" } else { REDIRECT };
+            let words = ["createclient", "--name", "C", "--redirect-uri", redirect, "--id", &id];
+            place.command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let children: Vec<_> = (0..6).map(start).collect();
+        for (number, child) in children.into_iter().enumerate() {
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(i32::from(number == 0)), "round {round}, {number}: {stderr}");
+        }
+        assert_eq!(place.json(&["client", "list"])["items"].as_array().unwrap().len(), 5);
+        assert_eq!(place.files(), ["hallpass.redb", "hallpass.redb.key"]);
+    }
+}
+
+/// The check of the host is for whoever comes over the network.
+#[test]
+fn a_provider_for_development_takes_commands_beside_its_file() {
+    let place = Place::new().set("HALLPASS_STORE__PATH", "dev.redb");
+    let dev = Development::start(place.root(), &["--data", "dev.redb"]);
+    assert!(place.done(&["client", "list"]).stdout.contains("dev-app"));
+    place.done(&["user", "disable", "bob"]);
+    assert_eq!(dev.stop(), Some(0));
+    assert_eq!(place.json(&["user", "show", "bob"])["enabled"], false);
+}
+
 /// Until the last request is answered the server has the store, so it takes commands until then.
 #[tokio::test]
 async fn a_server_that_ends_takes_commands_while_it_answers_the_last_requests() {

@@ -147,9 +147,14 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Opens a store that is there.
-    pub(super) fn open(opener: Opener, server_key: ServerKey, options: &Options) -> Result<Self, StoreError> {
+    /// Opens a store that is there, and gets its key after that.
+    pub(super) fn open(
+        opener: Opener,
+        server_key: impl FnOnce() -> Result<ServerKey, StoreError>,
+        options: &Options,
+    ) -> Result<Self, StoreError> {
         let database = open_database(&opener)?;
+        let server_key = server_key()?;
         check(&database, &server_key)?;
         Ok(Self {
             opener,
@@ -215,11 +220,11 @@ impl Engine {
     }
 }
 
-/// Makes the tables of a new store in an empty database, in one transaction.
+/// Makes the tables of a new store in an empty database, in one transaction. It stays open.
 pub(super) fn initialize(
     open: impl FnOnce() -> Result<Database, DatabaseError>,
     server_key: &ServerKey,
-) -> Result<(), StoreError> {
+) -> Result<Database, StoreError> {
     let database = open_database(open)?;
     let write = || -> Result<(), Fault> {
         let transaction = begin(&database)?;
@@ -232,7 +237,8 @@ pub(super) fn initialize(
         }
         Ok(transaction.commit()?)
     };
-    Ok(write()?)
+    write()?;
+    Ok(database)
 }
 
 /// With quick repair a store is there at once after a crash.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::base::encode::hex;
 use crate::base::random::Random;
 use crate::jose::seal::ServerKey;
 use crate::store::StoreError;
@@ -17,14 +18,42 @@ pub(super) fn key_path(store: &Path) -> PathBuf {
     name.into()
 }
 
-/// Makes an empty file that wasn't there.
-pub(super) fn create_store(path: &Path) -> Result<File, StoreError> {
-    let file = create(path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
-        _ => unavailable(path, &error),
-    })?;
-    sync_directory(path)?;
-    Ok(file)
+/// A file on its way to its name: what others find there is whole, or not there at all.
+pub(super) struct Draft {
+    path: PathBuf,
+    name: PathBuf,
+}
+
+impl Draft {
+    /// Begins an empty file that will be at `name`, where nothing is yet.
+    pub(super) fn create(name: &Path) -> Result<(Self, File), StoreError> {
+        let path = name.with_file_name(format!(".hallpass-{}", hex(&Random::System.bytes::<8>())));
+        let file = create(&path).map_err(|error| unavailable(name, &error))?;
+        Ok((Self { path, name: name.to_owned() }, file))
+    }
+
+    /// Puts it in its place, unless something has come there meanwhile.
+    pub(super) fn publish(self) -> Result<(), StoreError> {
+        let placed = match std::fs::hard_link(&self.path, &self.name) {
+            // Some file systems have no links.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists && !self.name.exists() => {
+                std::fs::rename(&self.path, &self.name)
+            }
+            placed => placed,
+        };
+        placed.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StoreError::Exists(self.name.clone()),
+            _ => unavailable(&self.name, &error),
+        })?;
+        sync_directory(&self.name)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It holds nothing that isn't in its place; after a rename it isn't there.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// Reads the server key of a store.
@@ -45,21 +74,37 @@ pub(super) fn read_key(store: &Path) -> Result<ServerKey, StoreError> {
 
 /// Makes the server key of a new store, or takes the one that is in its place already.
 pub(super) fn make_key(store: &Path) -> Result<ServerKey, StoreError> {
-    let path = key_path(store);
-    let mut file = match create(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return read_key(store),
-        Err(error) => return Err(unavailable(&path, &error)),
-    };
+    if key_path(store).exists() {
+        return read_key(store);
+    }
     let key = ServerKey::generate(&Random::System);
+    match write_key(store, &key) {
+        Ok(()) => Ok(key),
+        Err(StoreError::Exists(_)) => read_key(store),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sees to it that the key of a store that has just come to its place is there too: whoever made the key may have taken it
+/// back, with a store of theirs.
+pub(super) fn keep_key(store: &Path, key: &ServerKey) -> Result<(), StoreError> {
+    match write_key(store, key) {
+        Err(StoreError::Exists(_)) if read_key(store)?.to_text().matches(key.to_text().expose()) => Ok(()),
+        Err(StoreError::Exists(path)) => Err(StoreError::WrongKey(format!("{} was changed meanwhile", path.display()))),
+        written => written,
+    }
+}
+
+fn write_key(store: &Path, key: &ServerKey) -> Result<(), StoreError> {
+    let path = key_path(store);
+    let (draft, mut file) = Draft::create(&path)?;
     let write = |file: &mut File| {
         file.write_all(key.to_text().expose().as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()
     };
     write(&mut file).map_err(|error| unavailable(&path, &error))?;
-    sync_directory(&path)?;
-    Ok(key)
+    draft.publish()
 }
 
 /// A new file that only its owner may read and write.

@@ -22,11 +22,12 @@ mod user;
 mod writer;
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, Database};
+use redb::{Builder, Database, DatabaseError};
 
 use self::engine::{Change, Engine, Opener, Snapshot, Tables};
 use self::fault::Fault;
@@ -61,23 +62,32 @@ impl Embedded {
             return Err(StoreError::Exists(path.to_owned()));
         }
         // The key comes first: a crash in between leaves a key that the next attempt takes.
-        let key = key.map_or_else(|| file::make_key(path), Ok)?;
-        let file = file::create_store(path)?;
+        let (key, given) = match key {
+            Some(key) => (key, true),
+            None => (file::make_key(path)?, false),
+        };
+        let (draft, file) = file::Draft::create(path)?;
         let create = || builder(options.cache_bytes).create_with_backend(FileBackend::new(file)?);
-        if let Err(error) = engine::initialize(create, &key) {
-            // It was made a moment ago and holds nothing.
-            let _ = std::fs::remove_file(path);
-            return Err(error);
+        let database = engine::initialize(create, &key)?;
+        draft.publish()?;
+        if !given {
+            file::keep_key(path, &key)?;
         }
-        Self::start(file_opener(path, options), key, options)
+        // Locked until both files are in their places.
+        drop(database);
+        Self::start(file_opener(path, options), || Ok(key), options)
     }
 
     pub(super) fn open(path: &Path, key: Option<ServerKey>, options: &Options) -> Result<Self, StoreError> {
         if !path.try_exists().map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))? {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        let key = key.map_or_else(|| file::read_key(path), Ok)?;
-        Self::start(file_opener(path, options), key, options)
+        // The key is read when nobody else has the store: whoever makes it, or takes it back, does so with both files.
+        let key = || key.map_or_else(|| file::read_key(path), Ok);
+        Self::start(file_opener(path, options), key, options).map_err(|error| match error {
+            StoreError::Unavailable(_) if !path.exists() => StoreError::Missing(path.to_owned()),
+            error => error,
+        })
     }
 
     pub(super) fn in_memory(key: ServerKey, options: &Options) -> Result<Self, StoreError> {
@@ -89,11 +99,15 @@ impl Embedded {
 
     /// A new store in whatever `opener` opens.
     fn new(opener: Opener, key: ServerKey, options: &Options) -> Result<Self, StoreError> {
-        engine::initialize(&opener, &key)?;
-        Self::start(opener, key, options)
+        drop(engine::initialize(&opener, &key)?);
+        Self::start(opener, || Ok(key), options)
     }
 
-    fn start(opener: Opener, key: ServerKey, options: &Options) -> Result<Self, StoreError> {
+    fn start(
+        opener: Opener,
+        key: impl FnOnce() -> Result<ServerKey, StoreError>,
+        options: &Options,
+    ) -> Result<Self, StoreError> {
         let engine = Arc::new(Engine::open(opener, key, options)?);
         let writer = Writer::start(Arc::clone(&engine), options)?;
         Ok(Self(Arc::new(Inner { writer, engine })))
@@ -153,7 +167,13 @@ fn builder(cache_bytes: usize) -> Builder {
 
 fn file_opener(path: &Path, options: &Options) -> Opener {
     let (path, cache_bytes) = (path.to_owned(), options.cache_bytes);
-    Box::new(move || builder(cache_bytes).open(&path))
+    Box::new(move || {
+        let inode = || path.metadata().map(|metadata| metadata.ino());
+        let there = inode()?;
+        let database = builder(cache_bytes).open(&path)?;
+        // A file that lost its name before it was locked is nobody's; what is written there is lost.
+        if inode().is_ok_and(|now| now == there) { Ok(database) } else { Err(DatabaseError::DatabaseAlreadyOpen) }
+    })
 }
 
 /// Memory that outlives the database in it, so that a store in memory can be opened again like one in a file.

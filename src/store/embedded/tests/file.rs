@@ -284,3 +284,35 @@ async fn indexes_follow_their_rows() {
     family.store.delete_user(&family.user.id).await.unwrap();
     assert_eq!(counts(), [1, 1, 0, 0, 0, 0]);
 }
+
+#[test]
+fn who_opens_while_others_make_and_take_back_sees_a_whole_store_or_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.redb");
+    std::thread::scope(|scope| {
+        let maker = || {
+            for _ in 0..40 {
+                match Store::create(&path, None, &options()) {
+                    Ok(store) => {
+                        fs::remove_file(Store::key_path(&path)).unwrap();
+                        fs::remove_file(&path).unwrap();
+                        drop(store);
+                    }
+                    Err(StoreError::Exists(_) | StoreError::Locked) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        scope.spawn(maker);
+        scope.spawn(maker);
+        for _ in 0..400 {
+            match Store::open(&path, None, &options()) {
+                Ok(_) | Err(StoreError::Missing(_) | StoreError::Locked) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let mut names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.retain(|name| name != "a.redb" && name != "a.redb.key");
+    assert!(names.is_empty(), "{names:?}");
+}
