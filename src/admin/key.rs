@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::member::Members;
 use super::{Answer, Context, Problem};
+use crate::app::development::KEY_ID;
 use crate::app::lane::LaneError;
 use crate::jose::alg::Algorithm;
 use crate::jose::key::{KeyError, PrivateKey};
@@ -42,6 +43,9 @@ pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer,
         }
     };
     let key = made.map_err(|error| Problem::invalid(field, error.to_string()))?;
+    if key.kid() == KEY_ID && !context.store.is_development().await? {
+        return Err(Problem::invalid(field, "this is the key of hallpass dev, which everybody has".into()));
+    }
     let new = NewKey {
         id: KeyId::new(key.kid()),
         algorithm: Algorithm::Rs256,

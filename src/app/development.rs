@@ -9,6 +9,9 @@ use crate::protocol::issuer::Issuer;
 /// Where the playground takes the answers of its authorization requests, below the issuer.
 pub const PLAYGROUND_CALLBACK: &str = "/playground/callback";
 
+/// The id (RFC 7638) of the signing key that is in the program: everybody has it.
+pub const KEY_ID: &str = "cNxEBnOx0rnS2ZIOMj_I8ew9tOUo54bjcUwH7GE67fQ";
+
 /// What stands above every page.
 pub const BANNER: &str = "For development only: here anyone can sign in as anyone.";
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
@@ -13,34 +13,48 @@ use crate::dev::furnish::Declared;
 /// Members whose value may stand elsewhere.
 const SECRETS: [&str; 3] = ["client_secret", "password", "password_hash"];
 
-/// The file as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    #[serde(default)]
-    clients: Vec<Map<String, Value>>,
-    #[serde(default)]
-    users: Vec<Map<String, Value>>,
-}
+/// A larger file is no secret, in bytes.
+const MAX_SECRET: u64 = 64 * 1024;
 
 /// Reads `[[clients]]` and `[[users]]`, in the members of the administration's JSON. A secret may be `{ env = "NAME" }`, or
-/// `{ file = "PATH" }` relative to the file.
+/// `{ file = "PATH" }` relative to the file. What is wrong is said without any value: it may be a secret in the wrong place.
 pub(super) fn read(path: &Path, environment: &BTreeMap<String, String>) -> Result<Declared, Failure> {
-    let failed = |line: String| Failure::failed(format!("{}{line}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| failed(format!(": {error}")))?;
-    let document: Document = toml::from_str(&text).map_err(|error| {
+    let failed = |why: String| Failure::failed(format!("{}: {why}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let mut document: toml::Table = toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
-        failed(format!(":{line}: {}", error.message().replace('\n', " ")))
+        failed(format!("line {line} is not valid TOML"))
     })?;
-    let mut declared = Declared { clients: document.clients, users: document.users };
+    let mut declared = Declared {
+        clients: list(document.remove("clients"), "clients").map_err(&failed)?,
+        users: list(document.remove("users"), "users").map_err(&failed)?,
+    };
+    if let Some(name) = document.keys().next() {
+        return Err(failed(format!("unknown {name}: there are [[clients]] and [[users]]")));
+    }
     let directory = path.parent().unwrap_or(Path::new(""));
     for (name, value) in declared.clients.iter_mut().chain(&mut declared.users).flatten() {
         if SECRETS.contains(&name.as_str()) {
-            *value = resolve(value.take(), directory, environment).map_err(|why| failed(format!(": {name} {why}")))?;
+            *value = resolve(value.take(), directory, environment).map_err(|why| failed(format!("{name} {why}")))?;
         }
     }
     Ok(declared)
+}
+
+/// The tables of a list.
+fn list(value: Option<toml::Value>, name: &str) -> Result<Vec<Map<String, Value>>, String> {
+    let wrong = || format!("{name} must be tables: begin each with [[{name}]]");
+    let tables = match value {
+        None => return Ok(Vec::new()),
+        Some(toml::Value::Array(tables)) => tables,
+        Some(_) => return Err(wrong()),
+    };
+    let member = |table| match serde_json::to_value::<toml::Value>(table) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(wrong()),
+    };
+    tables.into_iter().map(member).collect()
 }
 
 /// A secret from where it is kept; what is no such place is left as it is. Space around it is dropped.
@@ -48,17 +62,25 @@ fn resolve(value: Value, directory: &Path, environment: &BTreeMap<String, String
     let Value::Object(place) = &value else { return Ok(value) };
     let entry = place.iter().next().filter(|_| place.len() == 1).map(|(kind, name)| (kind.as_str(), name.as_str()));
     let text = match entry {
-        Some(("env", Some(name))) => environment
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("names the environment variable {name}, which is not set"))?,
+        Some(("env", Some(name))) => {
+            environment.get(name).cloned().ok_or("names an environment variable that is not set")?
+        }
         Some(("file", Some(name))) => {
             let path = directory.join(name);
-            fs::read_to_string(&path).map_err(|error| format!("names the file {}: {error}", path.display()))?
+            read_secret(&path).map_err(|error| format!("names the file {}: {error}", path.display()))?
         }
         _ => return Err("must be text, { env = \"NAME\" } or { file = \"PATH\" }".into()),
     };
     Ok(text.trim().into())
+}
+
+fn read_secret(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut text = String::new();
+    fs::File::open(path)?.take(MAX_SECRET).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -98,15 +120,24 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_file_is_one_line_with_its_place() {
         for (text, line) in [
-            ("[[clients]\n", "people.toml:1: "),
-            ("\n[[client]]\nclient_id = \"a\"\n", "people.toml:2: unknown field `client`"),
-            ("clients = 3\n", "people.toml:1: "),
-            ("[[users]]\npassword = { env = \"NONE\" }\n", "people.toml: password names the environment variable NONE"),
+            ("[[clients]]\n\nclient_secret = hunter2\n", "people.toml: line 3 is not valid TOML"),
+            ("\n[[client]]\nclient_id = \"a\"\n", "people.toml: unknown client: there are [[clients]] and [[users]]"),
+            ("clients = 3\n", "people.toml: clients must be tables"),
+            ("users = [\"hunter2\"]\n", "people.toml: users must be tables"),
+            (
+                "[[users]]\npassword = { env = \"hunter2\" }\n",
+                "people.toml: password names an environment variable that",
+            ),
             ("[[users]]\npassword = { file = \"none\" }\n", "people.toml: password names the file none: "),
-            ("[[users]]\npassword = { vault = \"x\" }\n", "people.toml: password must be text, "),
+            (
+                "[[users]]\npassword = { file = \"/dev/zero\" }\n",
+                "people.toml: password names the file /dev/zero: not a",
+            ),
+            ("[[users]]\npassword = { vault = \"hunter2\" }\n", "people.toml: password must be text, "),
         ] {
             let error = read_text(text).unwrap_err();
             assert!(error.starts_with(line) && !error.contains('\n'), "{text:?}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 }

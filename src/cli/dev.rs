@@ -20,9 +20,10 @@ use crate::base::secret::Secret;
 use crate::dev::furnish::{Declared, furnish};
 use crate::dev::seed::Seed;
 use crate::jose::seal::ServerKey;
+use crate::protocol::issuer::Issuer;
 use crate::server::logging::Access;
 use crate::server::{self, RunError};
-use crate::settings::{ConfigFile, Settings, Sources};
+use crate::settings::{ADMIN_TOKEN, ConfigFile, Settings, Sources};
 use crate::store::Store;
 
 /// Where the provider is when nobody says otherwise.
@@ -118,18 +119,19 @@ impl Dev {
     /// Where to listen.
     fn addresses(&self, settings: &Settings) -> Result<Vec<SocketAddr>, Failure> {
         let configured = &settings.http.listen;
-        let port = self.port.or(configured.first().map(SocketAddr::port)).unwrap_or(PORT);
+        // Who names a provider on this machine has said where it is.
+        let named = settings.issuer.as_ref().filter(|issuer| issuer.is_loopback() && !issuer.is_https());
+        let port = self.port.or(named.map(Issuer::port));
         let is_local = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
         let addresses: Vec<SocketAddr> = match self.listen {
-            Some(ip) => vec![SocketAddr::new(ip, port)],
+            Some(ip) => vec![SocketAddr::new(ip, port.unwrap_or(PORT))],
             // One socket of IPv6 takes both kinds.
             None if self.expose && configured.iter().all(is_local) => {
-                vec![SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)]
+                vec![SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port.unwrap_or(PORT))]
             }
-            None => configured
-                .iter()
-                .map(|address| SocketAddr::new(address.ip(), self.port.unwrap_or(address.port())))
-                .collect(),
+            None => {
+                configured.iter().map(|address| SocketAddr::new(address.ip(), port.unwrap_or(address.port()))).collect()
+            }
         };
         match addresses.iter().find(|address| !is_local(address)) {
             Some(address) if !self.expose => Err(Failure::failed(format!(
@@ -148,11 +150,11 @@ impl Dev {
         addresses: &[SocketAddr],
         declared: Declared,
     ) -> Result<(), Failure> {
+        let admin_token = admin_token(&sources)?;
         let (listeners, port) = listen(addresses)?;
         if Settings::load(&sources)?.issuer.is_none() {
             sources = sources.set("issuer", format!("http://localhost:{port}"));
         }
-        let admin_token = admin_token(&sources);
         let settings = Settings::load(&sources.set("admin.token", admin_token.expose()))?;
         let store = match &self.data {
             Some(path) => open(&settings, path).await?,
@@ -162,10 +164,14 @@ impl Dev {
             .map_err(|error| Failure::failed(error.to_string()))?;
         let Some(development) = &app.development else { return Ok(()) };
         let seed = Seed::new(self.seed.as_deref());
-        let inventory = furnish(&app, development, &seed, &declared).await.map_err(Failure::failed)?;
+        let file = self.apply.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        let furnished = furnish(&app, development, &seed, &declared).await;
+        let inventory = furnished.map_err(|why| Failure::failed(format!("{file}{why}")))?;
+        let at = listeners.first().map(TcpListener::local_addr).transpose().ok().flatten();
         let ready = Ready {
             issuer: &app.issuer,
             port,
+            at: at.filter(|at| self.expose || !is_reached_by(&app.issuer, *at)),
             inventory: &inventory,
             admin_token: &admin_token,
             data: self.data.as_deref(),
@@ -182,12 +188,21 @@ impl Dev {
     }
 }
 
+/// Whether the issuer's address leads to where we listen, so that it need not be said.
+fn is_reached_by(issuer: &Issuer, at: SocketAddr) -> bool {
+    let is_usual = at.ip() == Ipv4Addr::LOCALHOST || at.ip() == Ipv6Addr::LOCALHOST;
+    issuer.is_loopback() && !issuer.is_https() && issuer.port() == at.port() && is_usual
+}
+
 /// What opens the administration: what somebody chose, or a new one.
-fn admin_token(sources: &Sources) -> Secret {
-    match sources.admin_token() {
-        Some(token) => token,
-        None => Secret::new(base64url(Random::System.bytes::<32>())),
-    }
+fn admin_token(sources: &Sources) -> Result<Secret, Failure> {
+    let Some(token) = sources.admin_token() else {
+        return Ok(Secret::new(base64url(Random::System.bytes::<32>())));
+    };
+    let is_right = Settings::load(&Sources::default().set("admin.token", token.expose())).is_ok();
+    is_right.then_some(token).ok_or_else(|| {
+        Failure::failed(format!("{ADMIN_TOKEN} must be 32 or more letters, digits and - . _ ~ + / =, or not be set"))
+    })
 }
 
 /// Opens the store of earlier starts, or makes it.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::output;
 use crate::settings::SettingsError;
 use crate::store::StoreError;
 
@@ -37,7 +38,7 @@ impl Failure {
             Self::Closed => return ExitCode::SUCCESS,
         };
         // There is nobody left to tell when this fails.
-        let _ = writeln!(io::stderr(), "{line}");
+        let _ = writeln!(io::stderr(), "{}", output::visible(&line));
         ExitCode::from(status)
     }
 }

@@ -1,5 +1,6 @@
 //! Results on standard output, everything else on standard error.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::{Map, Number, Value};
@@ -29,7 +30,20 @@ pub(super) fn json(value: &Value) -> Result<(), Failure> {
 /// Says something on standard error.
 pub(super) fn note(line: &str) {
     // A command does its work whether or not somebody listens.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", visible(line));
+}
+
+/// A text in one line, in which nothing moves the cursor, changes the terminal, or turns the direction of what follows
+/// around (UAX #9).
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return text.into();
+    }
+    text.chars().map(|c| if acts(c) { c.escape_default().to_string() } else { c.into() }).collect()
 }
 
 /// An object as lines of name and value. Members that have nothing to say are left out.
@@ -103,8 +117,7 @@ pub(super) fn cell(item: &Value, name: &str) -> String {
 /// Text for a terminal: what would move its cursor or change its colours is spelled out.
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) if text.contains(char::is_control) => text.escape_debug().to_string(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => visible(text).into_owned(),
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
         other => other.to_string(),

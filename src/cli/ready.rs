@@ -1,10 +1,12 @@
 //! What `hallpass dev` says when it is ready: a screen for people, or a line for programs.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::output;
 use crate::base::secret::Secret;
 use crate::dev::furnish::{Inventory, Login};
 use crate::model::client::Client;
@@ -15,6 +17,8 @@ pub(super) struct Ready<'a> {
     pub(super) issuer: &'a Issuer,
     /// The port that it listens on, which the issuer need not have.
     pub(super) port: u16,
+    /// Where it listens, unless the issuer says so.
+    pub(super) at: Option<SocketAddr>,
     pub(super) inventory: &'a Inventory,
     pub(super) admin_token: &'a Secret,
     /// Where everything is kept.
@@ -45,25 +49,32 @@ impl Ready<'_> {
             Some(password) => format!("{}, password {}", login.username, password.expose()),
             None => login.username.clone(),
         });
+        let mut addresses = vec![
+            ("issuer", issuer.to_string()),
+            ("discovery", issuer.address(Endpoint::Discovery)),
+            ("try it", format!("{issuer}/playground")),
+        ];
+        if let Some(at) = self.at {
+            addresses.push(("listens on", at.to_string()));
+            if !at.ip().is_loopback() {
+                addresses.push(("", "other machines can reach it; --issuer names it for them".to_owned()));
+            }
+        }
         let blocks = [
-            vec![
-                ("issuer", issuer.to_string()),
-                ("discovery", issuer.address(Endpoint::Discovery)),
-                ("try it", format!("{issuer}/playground")),
-            ],
+            addresses,
             titled("client", clients),
             vec![("redirect to", "any address on localhost, 127.0.0.1 or [::1]".to_owned())],
             titled("log in as", users),
             vec![
-                ("administer", format!("hallpass --url {issuer} client list")),
-                ("", format!("with HALLPASS_ADMIN_TOKEN={}", self.admin_token.expose())),
+                ("administer", format!("HALLPASS_ADMIN_TOKEN={} \\", self.admin_token.expose())),
+                ("", format!("hallpass --url {issuer} client list")),
             ],
         ];
         let mut text = format!("hallpass {}, for development only\n", env!("CARGO_PKG_VERSION"));
         for block in blocks {
             text.push('\n');
             for (title, what) in block {
-                text.push_str(&format!("  {title:<13}{what}\n"));
+                text.push_str(&format!("  {title:<13}{}\n", output::visible(&what)));
             }
         }
         text.push_str(&match self.data {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::administration::Administration;
 use super::failure::Failure;
 use super::{Invocation, log};
-use crate::dev;
+use crate::app::development::KEY_ID;
 use crate::server;
 use crate::server::logging::Access;
 use crate::settings::Settings;
@@ -38,7 +38,7 @@ impl Serve {
 
 /// What was made for development must not meet anybody's real users: its passwords and its key are everybody's.
 fn refuse_development(administration: &Administration, settings: &Settings) -> Result<(), Failure> {
-    let is_everybodys = |key: &Value| key.get("kid").and_then(Value::as_str) == Some(dev::key::KID);
+    let is_everybodys = |key: &Value| key.get("kid").and_then(Value::as_str) == Some(KEY_ID);
     if administration.is_development()? || administration.list("keys")?.iter().any(is_everybodys) {
         let path = settings.store.path.display();
         return Err(Failure::failed(format!(

@@ -1,5 +1,6 @@
 //! Filling the store of a provider for development.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -30,7 +31,7 @@ pub struct Declared {
 pub struct Inventory {
     /// The declared clients, then ours but for the playground's.
     pub clients: Vec<Arc<Client>>,
-    /// The declared users, then ours.
+    /// The declared users, then ours; those who can log in.
     pub users: Vec<Login>,
 }
 
@@ -60,6 +61,8 @@ pub async fn furnish(
         let key = key::signing_key(app.clock.now()).map_err(|error| failed(&error))?;
         app.store.add_key(key).await.map_err(|error| failed(&error))?;
     }
+    named_once("clients", "client_id", &declared.clients)?;
+    named_once("users", "username", &declared.users)?;
     let mut inventory = Inventory { clients: Vec::new(), users: Vec::new() };
     for client in &declared.clients {
         let id = put(app, seed, "clients", "client_id", client).await?;
@@ -74,23 +77,34 @@ pub async fn furnish(
     }
     for user in &declared.users {
         let username = put(app, seed, "users", "username", user).await?;
-        inventory.users.push(login(app, username, user).await?);
+        inventory.users.extend(login(app, username, user).await?);
     }
     for user in persona::users() {
         let Value::Object(user) = user else { continue };
         let username = put_missing(app, seed, "users", "username", &user).await?;
         if !inventory.users.iter().any(|known| known.username == username) {
-            inventory.users.push(login(app, username, &user).await?);
+            inventory.users.extend(login(app, username, &user).await?);
         }
     }
     Ok(inventory)
 }
 
+/// Refuses what has no name, or that of another.
+fn named_once(list: &str, naming: &str, declared: &[Map<String, Value>]) -> Result<(), String> {
+    let mut names = HashSet::new();
+    for one in declared {
+        let name = one.get(naming).and_then(Value::as_str).filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| format!("one of the {list} has no {naming}"))?;
+        if !names.insert(name) {
+            return Err(format!("{list}: there are two with the {naming} {name}"));
+        }
+    }
+    Ok(())
+}
+
 /// Makes one thing, or changes it; gives its name.
 async fn put(app: &App, seed: &Seed, list: &str, naming: &str, body: &Map<String, Value>) -> Result<String, String> {
-    let Some(name) = body.get(naming).and_then(Value::as_str) else {
-        return Err(format!("one of the {list} has no {naming}"));
-    };
+    let name = body.get(naming).and_then(Value::as_str).unwrap_or_default();
     call(app, seed, Method::Put, list, name, body.clone().into())
         .await
         .map_err(|why| format!("{list}, {name}: {why}"))?;
@@ -129,13 +143,15 @@ async fn find_client(app: &App, id: &str) -> Result<Option<Arc<Client>>, String>
     app.store.client(&ClientId::new(id)).await.map_err(|error| error.to_string())
 }
 
-async fn login(app: &App, username: String, declared: &Map<String, Value>) -> Result<Login, String> {
-    let password = declared.get("password").and_then(Value::as_str).map(Secret::new);
+/// How to log in as somebody, unless they are disabled.
+async fn login(app: &App, username: String, declared: &Map<String, Value>) -> Result<Option<Login>, String> {
     let user = app.store.user_by_username(&username).await.map_err(|error| error.to_string())?;
-    let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-    let is_right = match &password {
-        Some(password) => app.passwords.verify(password.clone(), stored).await.map_err(|error| error.to_string())?,
-        None => Verdict::Wrong,
+    let Some(user) = user.filter(|user| user.enabled) else { return Ok(None) };
+    let password = declared.get("password").and_then(Value::as_str).map(Secret::new);
+    let verdict = match &password {
+        Some(password) => app.passwords.verify(password.clone(), user.password_hash.as_deref()).await,
+        None => Ok(Verdict::Wrong),
     };
-    Ok(Login { username, password: password.filter(|_| is_right != Verdict::Wrong) })
+    let is_right = verdict.map_err(|error| error.to_string())? != Verdict::Wrong;
+    Ok(Some(Login { username, password: password.filter(|_| is_right) }))
 }

@@ -10,9 +10,6 @@ use crate::store::NewKey;
 /// PKCS#8, DER.
 const KEY: &[u8] = include_bytes!("key.p8");
 
-/// Its id (RFC 7638).
-pub const KID: &str = "cNxEBnOx0rnS2ZIOMj_I8ew9tOUo54bjcUwH7GE67fQ";
-
 /// The key, as a store takes it.
 ///
 /// # Errors
@@ -31,11 +28,12 @@ pub fn signing_key(now: Timestamp) -> Result<NewKey, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::development::KEY_ID;
 
     #[test]
     fn rfc7638_the_id_is_that_of_the_key_in_the_program() {
         let key = signing_key(Timestamp::EPOCH).unwrap();
-        assert_eq!(key.id.as_str(), KID);
+        assert_eq!(key.id.as_str(), KEY_ID);
         assert_eq!(key.bits, 2048);
     }
 }

@@ -10,5 +10,8 @@ mod persona;
 pub mod playground;
 pub mod seed;
 
+/// The id of the client for the developer's application, which has a secret.
+pub const APPLICATION: &str = "dev-app";
+
 /// The id of the playground's own client: confidential, and asks for no consent.
 pub const PLAYGROUND: &str = "playground";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::PLAYGROUND;
+use super::{APPLICATION, PLAYGROUND};
 
 /// Where redirect URIs of the clients are registered. Any other of this machine is taken too.
 const REDIRECT_URIS: [&str; 3] = ["http://localhost/callback", "http://127.0.0.1/callback", "http://[::1]/callback"];
@@ -11,7 +11,7 @@ const REDIRECT_URIS: [&str; 3] = ["http://localhost/callback", "http://127.0.0.1
 pub(super) fn clients(playground_callback: &str) -> [Value; 3] {
     [
         json!({
-            "client_id": "dev-app",
+            "client_id": APPLICATION,
             "client_name": "Your application",
             "redirect_uris": REDIRECT_URIS,
             "post_logout_redirect_uris": ["http://localhost/", "http://127.0.0.1/", "http://[::1]/"],

@@ -91,7 +91,11 @@ fn unregistered(sent: &str, client: Option<&Client>) -> String {
         let difference = difference(near, sent).map_or_else(String::new, |what| format!(", which differs in {what}"));
         format!(" The nearest registered URI is {near}{difference}. They are compared as they are written.")
     });
-    format!("redirect_uri is {}.{near} {}", quote(sent), redirects(None))
+    format!(
+        "redirect_uri is {}.{near} {} Others are registered by hallpass createclient, or by a file of hallpass dev --apply.",
+        quote(sent),
+        redirects(None)
+    )
 }
 
 /// What people overlook.

@@ -89,7 +89,9 @@ async fn validate(app: &App, request: &Request, form: &Form) -> Result<ControlFl
 async fn unproven(app: &App, cause: Unproven, form: &Form, client: Option<&Client>) -> Result<Fault, Fault> {
     let detail = match (cause, client) {
         (Unproven::ClientUnknown, _) => format!("client_id {:?}", form.get("client_id").unwrap_or_default()),
-        (_, Some(client)) => format!("client {}, redirect_uri {:?}", client.id, form.get("redirect_uri")),
+        (_, Some(client)) => {
+            format!("client {}, redirect_uri {:?}", client.id, form.get("redirect_uri").unwrap_or_default())
+        }
         (_, None) => String::new(),
     };
     let hint = advice::advise(app, cause, form, client).await?;

@@ -79,6 +79,11 @@ impl<H: Handler> Answerer<H> {
         let reply = if !names_its_host(request.version(), request.headers()) {
             Reply::text("A request must have one Host header.\n").status(StatusCode::BAD_REQUEST)
         } else if self.options.development.as_ref().is_some_and(|hosts| !is_for(hosts, &request)) {
+            let host = request.headers().get(HOST);
+            tracing::warn!(
+                ?host,
+                "refused: this name is not ours; --issuer names the host of a provider for development"
+            );
             Reply::text(MISDIRECTED).status(StatusCode::MISDIRECTED_REQUEST).no_store()
         } else {
             self.admit(Request::arrived(request, &arrival)).await
@@ -130,9 +135,9 @@ fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
 
 /// Whether a request is for one of these hosts, wherever it names one (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
 fn is_for(hosts: &Hosts, request: &hyper::Request<Incoming>) -> bool {
-    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-    let target = request.uri().authority().map(Authority::as_str);
-    (header.is_some() || target.is_some()) && header.into_iter().chain(target).all(|host| hosts.admit(host))
+    let headers = request.headers().get_all(HOST).into_iter().map(|host| host.to_str().unwrap_or_default());
+    let mut named = headers.chain(request.uri().authority().map(Authority::as_str)).peekable();
+    named.peek().is_some() && named.all(|host| hosts.admit(host))
 }
 
 /// Runs a future; `None` when it panics.

@@ -5,12 +5,11 @@
 //! in a directory that only its owner may enter, and moved to its place when its rights are right. And whoever comes is
 //! asked for their user by the system.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use crate::app::App;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::encode::hex;
+use crate::base::random::Random;
 use crate::base::secret::Digest;
 
 /// Commands at a time; further ones wait in the system's backlog.
@@ -55,6 +55,9 @@ pub fn path_of(store: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// When nobody listens there, or it isn't for us.
 pub async fn connect(path: &Path) -> io::Result<UnixStream> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "something else has this name"));
+    }
     let spelling = Spelling::of(path)?;
     UnixStream::connect(&spelling.path).await
 }
@@ -107,6 +110,8 @@ impl Spelling {
 pub(super) struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    /// What stands at the path as long as nobody moves it.
+    identity: (u64, u64),
     own_user: u32,
 }
 
@@ -117,7 +122,8 @@ impl Socket {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let own_user = own_user()?;
         let listener = bind_at(&path).map_err(named)?;
-        Ok(Self { listener, path, own_user })
+        let identity = identity(&path).map_err(named)?;
+        Ok(Self { listener, path, identity, own_user })
     }
 
     /// Takes commands until `stop` is ready, then finishes what is under way.
@@ -156,6 +162,10 @@ impl Listen for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        if identity(&self.path).ok() != Some(self.identity) {
+            tracing::warn!(path = %self.path.display(), "the socket for commands was moved away");
+            return;
+        }
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "cannot remove the socket for commands");
         }
@@ -171,6 +181,12 @@ impl Handler for Commands {
     }
 }
 
+/// Device and number of what stands at a path.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let there = fs::symlink_metadata(path)?;
+    Ok((there.dev(), there.ino()))
+}
+
 /// Binds a socket and puts it in its place, with the right rights from the first moment on.
 fn bind_at(path: &Path) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
@@ -179,17 +195,10 @@ fn bind_at(path: &Path) -> io::Result<UnixListener> {
         }
         _ => {}
     }
-    let mut private: OsString = path.as_os_str().to_owned();
-    private.push(".new");
-    let private = PathBuf::from(private);
-    let draft = private.join("s");
-    let clear = || {
-        // A server that was killed may have left them; mostly they are not there.
-        let _ = fs::remove_file(&draft);
-        let _ = fs::remove_dir(&private);
-    };
-    clear();
+    // A name that nobody can have waited for with something of theirs.
+    let private = path.with_file_name(format!(".hallpass-{}", hex(&Random::System.bytes::<8>())));
     DirBuilder::new().mode(0o700).create(&private)?;
+    let draft = private.join("s");
     let bind = || {
         let spelling = Spelling::of(&draft)?;
         let listener = UnixListener::bind(&spelling.path)?;
@@ -198,7 +207,9 @@ fn bind_at(path: &Path) -> io::Result<UnixListener> {
         Ok(listener)
     };
     let bound = bind();
-    clear();
+    // The socket is there only where it could not be moved to its place.
+    let _ = fs::remove_file(&draft);
+    let _ = fs::remove_dir(&private);
     bound
 }
 

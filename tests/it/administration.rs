@@ -473,6 +473,8 @@ fn rfc9110_10_1_1_a_call_that_may_have_been_made_is_never_made_again() {
     for (words, continues, says) in [
         (&rotate[..], false, ""),
         (&rotate, false, "220 smtp.example ESMTP\r\n"),
+        // No hallpass does anything before it has the whole call.
+        (&rotate, false, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"),
         (&["client", "list"], false, ""),
         (&["client", "list"], true, ""),
     ] {
@@ -487,9 +489,46 @@ fn rfc9110_10_1_1_a_call_that_may_have_been_made_is_never_made_again() {
     let server = hangs_up(&place, false, refusal);
     place.refused(&rotate, 1, "hallpass: busy");
     server.join().unwrap();
-    let server = hangs_up(&place, false, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-    assert!(place.run(&rotate).stderr.ends_with("/hallpass.redb.sock is no hallpass\n"));
-    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn what_somebody_put_in_the_place_of_the_socket_is_left_alone() {
+    let place = Place::new();
+    furnish(&place);
+    let process = Process::start_on(place.root(), "").await;
+    place.done(&["client", "list"]);
+    fs::rename(place.path(SOCKET), place.path("moved")).unwrap();
+    fs::write(place.path(SOCKET), "somebody's").unwrap();
+    let outcome = place.run(&["client", "list"]);
+    assert_eq!((outcome.status, outcome.stderr.lines().count()), (1, 1), "{outcome:?}");
+    assert_eq!(process.stop().0, Some(0));
+    assert_eq!(fs::read_to_string(place.path(SOCKET)).unwrap(), "somebody's");
+    // A link to another socket isn't followed.
+    fs::remove_file(place.path(SOCKET)).unwrap();
+    let other = UnixListener::bind(place.path("other")).unwrap();
+    std::os::unix::fs::symlink("other", place.path(SOCKET)).unwrap();
+    other.set_nonblocking(true).unwrap();
+    assert!(place.done(&["client", "list"]).stdout.contains(CLIENT), "in process");
+    assert!(other.accept().is_err(), "nobody came");
+}
+
+#[test]
+fn the_key_that_everybody_has_is_taken_for_development_only() {
+    let place = Place::new();
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dev/key.p8");
+    let pem = PrivateKey::from_pkcs8(&fs::read(key).unwrap()).unwrap().to_pem().unwrap();
+    fs::write(place.path("key.pem"), pem.expose()).unwrap();
+    let line = "hallpass: this is the key of hallpass dev, which everybody has";
+    place.refused(&["creatersakey", "--pem", "key.pem"], 1, line);
+}
+
+#[test]
+fn nothing_that_is_said_acts_on_the_terminal() {
+    let place = Place::new();
+    furnish(&place);
+    let outcome = place.run(&["client", "show", "x\u{1b}[31m\nhallpass: all is well\u{202e}"]);
+    let line = "hallpass: there is no client x\\u{1b}[31m\\nhallpass: all is well\\u{202e}\n";
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (1, line));
 }
 
 /// Another user can neither be served nor pass for the server.

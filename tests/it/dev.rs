@@ -1,7 +1,8 @@
 //! `hallpass dev`, as a developer and a test meet it: one command, and a login works.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use hallpass::base::encode::base64url;
 use serde_json::json;
@@ -241,6 +242,15 @@ async fn dev_a_file_brings_its_own_clients_and_users() {
     let answer = log_in_as(&mut dev.browser(), "eve", &request(&more)).await;
     assert!(Answer::of(&answer).location.starts_with("https://shop.example/cb?code="));
 
+    for (text, why) in [
+        ("[[users]]\nusername = \"\"\n", "one of the users has no username"),
+        ("[[clients]]\nclient_id = 7\n", "one of the clients has no client_id"),
+        ("[[users]]\nusername = \"a\"\n[[users]]\nusername = \"a\"\n", "users: there are two with the username a"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let (status, line) = run(&directory, &["dev", "--port", "0", "--apply", "ci.toml"]);
+        assert_eq!((status, line), (Some(1), format!("hallpass: ci.toml: {why}\n")));
+    }
     fs::write(&file, "[[clients]]\nclient_id = \"shop\"\nredirect_uri = \"https://shop.example/cb\"\n").unwrap();
     let refused = run(&directory, &["dev", "--port", "0", "--apply", "ci.toml"]);
     assert_eq!(refused.0, Some(1));
@@ -273,6 +283,34 @@ async fn dev_with_data_remembers_and_serve_refuses_it() {
     let (status, line) = run(&directory, &["serve"]);
     assert_eq!(status, Some(1));
     assert!(line.contains("was made by hallpass dev"), "{line}");
+}
+
+#[tokio::test]
+async fn dev_listens_where_the_name_of_this_machine_says() {
+    let directory = directory();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.args(["dev", "--ready-json", "--issuer", &format!("http://localhost:{free}/idp")]).env_clear();
+    let mut child = command.current_dir(directory.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let answer = exchange("GET", &format!("http://localhost:{free}/idp/jwks"), &[], None).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(
+        (serde_json::from_str::<serde_json::Value>(&line).unwrap()["port"].as_u64(), answer.status),
+        (Some(free.into()), 200)
+    );
+}
+
+#[test]
+fn dev_takes_no_admin_token_that_can_be_guessed() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    let output =
+        command.args(["dev", "--port", "0"]).env_clear().env("HALLPASS_ADMIN_TOKEN", "brief").output().unwrap();
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(line.starts_with("hallpass: HALLPASS_ADMIN_TOKEN must be 32 or more"), "{line}");
+    assert!(!line.contains("brief"));
 }
 
 #[test]

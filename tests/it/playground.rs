@@ -227,6 +227,20 @@ async fn rfc6749_10_12_an_answer_with_another_state_is_not_taken() {
 }
 
 #[tokio::test]
+async fn rfc6749_3_1_an_answer_that_says_a_thing_twice_is_not_taken() {
+    let provider = Provider::start_for_development().await;
+    let mut browser = provider.browser();
+    let begun = begin(&mut browser, &provider, &[("user", ADA)]).await;
+    let url = begun.location().to_owned();
+    let answered = browser.send("GET", &url, &[], None).await;
+    let right = answered.location().to_owned();
+    let twice = browser.send("GET", &format!("{right}&state=other&error=e"), &[], None).await;
+    assert_eq!(twice.status, 400);
+    assert!(twice.has_id("error-page"));
+    assert_eq!(outcome(&browser.send("GET", &right, &[], None).await), "verified", "the run still waits for its own");
+}
+
+#[tokio::test]
 async fn rfc6749_4_1_2_a_reload_never_redeems_a_code_twice() {
     let provider = Provider::start_for_development().await;
     let mut browser = provider.browser();

@@ -11,6 +11,8 @@ mod run;
 mod snippet;
 mod transcript;
 
+use std::sync::Arc;
+
 use hyper::Method;
 use serde_json::Value;
 
@@ -26,8 +28,10 @@ use crate::model::client::{Client, GrantType};
 use crate::model::id::ClientId;
 use crate::oidc::jwks;
 use crate::page::{Page, PlaygroundFragmentPage};
+use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::issuer::Endpoint;
 
+use super::{APPLICATION, PLAYGROUND};
 use check::{Earlier, Expected};
 use report::{Report, nothing_waits};
 use run::{Choices, Run, Ticket};
@@ -98,13 +102,17 @@ pub async fn callback(app: &App, request: &mut Request) -> Result<Reply, Fault> 
         csrf::check(app, request, &browser, PURPOSE, &answer)?;
         answer = in_fragment(answer.get("fragment").unwrap_or_default())?;
     }
+    if let Some(name) = answer.repeated() {
+        let error = OAuthError::new(ErrorCode::InvalidRequest, "a parameter of the answer came more than once");
+        return Err(error.detail(format!("parameter {name:?}")).into());
+    }
     if answer.iter().next().is_none() {
         let page = PlaygroundFragmentPage { csrf: csrf::mark(app, &browser, PURPOSE) };
         return page_for(app, browser, &page);
     }
     let Some(client) = app.store.client(&run.client_id()).await? else { return nothing_waits(app, browser) };
 
-    let mut report = Report::of_run(&run);
+    let mut report = Report::of_run(&run, application(app, &client).await?);
     report.authorization = Some(transcript::authorization(app, &run.query, posted, fragment, &answer));
     let asked = run.request();
     report.checks = check::response(&answer, asked.get("state").unwrap_or_default(), app.issuer.as_str());
@@ -136,7 +144,7 @@ pub async fn refresh(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let Some(client) = app.store.client(&ticket.run.client_id()).await? else {
         return nothing_waits(app, browser);
     };
-    let mut report = Report::of_run(&ticket.run);
+    let mut report = Report::of_run(&ticket.run, application(app, &client).await?);
     let parameters = [("grant_type", GrantType::RefreshToken.name()), ("refresh_token", &ticket.refresh_token)];
     let call = transcript::call_token(app, request, &client, &parameters).await?;
     let nonce = ticket.run.request().get("nonce").map(ToOwned::to_owned);
@@ -148,6 +156,13 @@ pub async fn refresh(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     take_tokens(app, request, &client, call, expected, &mut report).await?;
     let next = report.ticket(app, &client, &ticket.run, &browser)?;
     report.show(app, &client, browser, next)
+}
+
+/// The client whose configuration a developer can use: the one that was tried, or for the playground's own, whose answers
+/// come to a page of ours, the one that is there for an application.
+async fn application(app: &App, tried: &Arc<Client>) -> Result<Arc<Client>, Fault> {
+    let own = if tried.id.as_str() == PLAYGROUND { app.store.client(&ClientId::new(APPLICATION)).await? } else { None };
+    Ok(own.unwrap_or_else(|| Arc::clone(tried)))
 }
 
 /// What a development server has beyond others.

@@ -1,5 +1,7 @@
 //! What is known of a run at its end, and the page that shows it.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use serde_json::Value;
 
@@ -20,6 +22,8 @@ use crate::page::{Check, Exchange, Field, IdToken, Outcome, PlaygroundResultPage
 /// What is known of a run at its end.
 pub(super) struct Report {
     pub(super) choices: Choices,
+    /// Whose configuration is shown.
+    pub(super) application: Arc<Client>,
     pub(super) authorization: Option<Exchange>,
     pub(super) token: Option<Exchange>,
     pub(super) userinfo: Option<Exchange>,
@@ -35,9 +39,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn of_run(run: &Run) -> Self {
+    pub(super) fn of_run(run: &Run, application: Arc<Client>) -> Self {
         Self {
             choices: run.choices(),
+            application,
             authorization: None,
             token: None,
             userinfo: None,
@@ -155,7 +160,7 @@ impl Report {
             refresh: ticket,
             again: again(&self.choices),
             query: self.choices.to_query(),
-            configuration: snippet::all(&app.issuer, client),
+            configuration: snippet::all(&app.issuer, &self.application),
         };
         page_for(app, browser, &page)
     }

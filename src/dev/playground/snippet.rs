@@ -1,5 +1,6 @@
 //! Ready-made configuration for common libraries, filled in for one client.
 
+use crate::base::uri::LoopbackUri;
 use crate::model::client::Client;
 use crate::page::Snippet;
 use crate::protocol::issuer::Issuer;
@@ -17,11 +18,17 @@ struct Known<'a> {
 
 /// Configuration for every library that fits the client.
 pub(super) fn all(issuer: &Issuer, client: &Client) -> Vec<Snippet> {
+    let registered = client.redirect_uris.first().map_or("http://localhost/callback", String::as_str);
+    // Any port of this machine will do; the one that stands for none is seldom an application's.
+    let redirect_uri = match LoopbackUri::parse(registered) {
+        Some(LoopbackUri { host, port: None, rest }) => format!("http://{host}:3000{rest}"),
+        _ => registered.to_owned(),
+    };
     let known = Known {
         issuer: issuer.as_str(),
         client_id: client.id.as_str(),
         secret: client.secret.as_ref().filter(|_| !client.is_public()).map(|secret| secret.expose()),
-        redirect_uri: client.redirect_uris.first().map_or("http://localhost:3000/callback", String::as_str),
+        redirect_uri: &redirect_uri,
         plain_http: !issuer.is_https(),
     };
     let everywhere = [

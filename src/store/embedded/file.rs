@@ -86,12 +86,17 @@ pub(super) fn make_key(store: &Path) -> Result<ServerKey, StoreError> {
 }
 
 /// Sees to it that the key of a store that has just come to its place is there too: whoever made the key may have taken it
-/// back, with a store of theirs.
-pub(super) fn keep_key(store: &Path, key: &ServerKey) -> Result<(), StoreError> {
+/// back, with a store of theirs. Says `false` when there is another one by now.
+pub(super) fn keep_key(store: &Path, key: &ServerKey) -> Result<bool, StoreError> {
     match write_key(store, key) {
-        Err(StoreError::Exists(_)) if read_key(store)?.to_text().matches(key.to_text().expose()) => Ok(()),
-        Err(StoreError::Exists(path)) => Err(StoreError::WrongKey(format!("{} was changed meanwhile", path.display()))),
-        written => written,
+        Ok(()) => Ok(true),
+        Err(StoreError::Exists(_)) => match read_key(store) {
+            Ok(there) => Ok(there.to_text().matches(key.to_text().expose())),
+            // Taken back at this moment.
+            Err(StoreError::WrongKey(_)) => Ok(false),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
     }
 }
 

@@ -70,8 +70,11 @@ impl Embedded {
         let create = || builder(options.cache_bytes).create_with_backend(FileBackend::new(file)?);
         let database = engine::initialize(create, &key)?;
         draft.publish()?;
-        if !given {
-            file::keep_key(path, &key)?;
+        if !given && !file::keep_key(path, &key)? {
+            // It is locked, and nobody could have read what is in it.
+            std::fs::remove_file(path)
+                .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+            return Self::create(path, None, options);
         }
         // Locked until both files are in their places.
         drop(database);
