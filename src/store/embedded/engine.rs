@@ -154,7 +154,16 @@ impl Engine {
         options: &Options,
     ) -> Result<Self, StoreError> {
         let database = open_database(&opener)?;
-        let server_key = server_key()?;
+        Self::new(opener, database, server_key()?, options)
+    }
+
+    /// Of a database that `opener` has opened, or would open.
+    pub(super) fn new(
+        opener: Opener,
+        database: Database,
+        server_key: ServerKey,
+        options: &Options,
+    ) -> Result<Self, StoreError> {
         check(&database, &server_key)?;
         Ok(Self {
             opener,

@@ -11,6 +11,9 @@ use crate::base::random::Random;
 use crate::jose::seal::ServerKey;
 use crate::store::StoreError;
 
+/// How often a key is looked for that others make and take back meanwhile.
+const ATTEMPTS: usize = 16;
+
 /// Where the server key of a store is: beside it, with `.key` added to its name.
 pub(super) fn key_path(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
@@ -74,15 +77,23 @@ pub(super) fn read_key(store: &Path) -> Result<ServerKey, StoreError> {
 
 /// Makes the server key of a new store, or takes the one that is in its place already.
 pub(super) fn make_key(store: &Path) -> Result<ServerKey, StoreError> {
-    if key_path(store).exists() {
-        return read_key(store);
+    for _ in 0..ATTEMPTS {
+        if key_path(store).exists() {
+            match read_key(store) {
+                // Whoever made it has taken it back at this moment.
+                Err(StoreError::WrongKey(_)) if !key_path(store).exists() => {}
+                read => return read,
+            }
+        }
+        let key = ServerKey::generate(&Random::System);
+        match write_key(store, &key) {
+            Ok(()) => return Ok(key),
+            // Somebody else was quicker.
+            Err(StoreError::Exists(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
-    let key = ServerKey::generate(&Random::System);
-    match write_key(store, &key) {
-        Ok(()) => Ok(key),
-        Err(StoreError::Exists(_)) => read_key(store),
-        Err(error) => Err(error),
-    }
+    Err(StoreError::Locked)
 }
 
 /// Sees to it that the key of a store that has just come to its place is there too: whoever made the key may have taken it

@@ -76,9 +76,8 @@ impl Embedded {
                 .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
             return Self::create(path, None, options);
         }
-        // Locked until both files are in their places.
-        drop(database);
-        Self::start(file_opener(path, options), || Ok(key), options)
+        // It was locked before it had its name and stays so: nobody else has been in it.
+        Self::start(Engine::new(file_opener(path, options), database, key, options)?, options)
     }
 
     pub(super) fn open(path: &Path, key: Option<ServerKey>, options: &Options) -> Result<Self, StoreError> {
@@ -87,10 +86,11 @@ impl Embedded {
         }
         // The key is read when nobody else has the store: whoever makes it, or takes it back, does so with both files.
         let key = || key.map_or_else(|| file::read_key(path), Ok);
-        Self::start(file_opener(path, options), key, options).map_err(|error| match error {
+        let engine = Engine::open(file_opener(path, options), key, options).map_err(|error| match error {
             StoreError::Unavailable(_) if !path.exists() => StoreError::Missing(path.to_owned()),
             error => error,
-        })
+        })?;
+        Self::start(engine, options)
     }
 
     pub(super) fn in_memory(key: ServerKey, options: &Options) -> Result<Self, StoreError> {
@@ -102,16 +102,12 @@ impl Embedded {
 
     /// A new store in whatever `opener` opens.
     fn new(opener: Opener, key: ServerKey, options: &Options) -> Result<Self, StoreError> {
-        drop(engine::initialize(&opener, &key)?);
-        Self::start(opener, || Ok(key), options)
+        let database = engine::initialize(&opener, &key)?;
+        Self::start(Engine::new(opener, database, key, options)?, options)
     }
 
-    fn start(
-        opener: Opener,
-        key: impl FnOnce() -> Result<ServerKey, StoreError>,
-        options: &Options,
-    ) -> Result<Self, StoreError> {
-        let engine = Arc::new(Engine::open(opener, key, options)?);
+    fn start(engine: Engine, options: &Options) -> Result<Self, StoreError> {
+        let engine = Arc::new(engine);
         let writer = Writer::start(Arc::clone(&engine), options)?;
         Ok(Self(Arc::new(Inner { writer, engine })))
     }

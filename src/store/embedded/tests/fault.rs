@@ -46,7 +46,8 @@ impl Faulty {
     /// The store that is on the disk.
     pub(super) fn store_again(&self) -> Store {
         let key = ServerKey::parse(KEY).unwrap();
-        Store::Embedded(Embedded::start(self.opener(), || Ok(key), &Self::options()).unwrap())
+        let engine = Engine::open(self.opener(), || Ok(key), &Self::options()).unwrap();
+        Store::Embedded(Embedded::start(engine, &Self::options()).unwrap())
     }
 
     pub(super) fn syncs(&self) -> usize {
@@ -196,7 +197,10 @@ fn a_store_that_cannot_be_made_or_opened_says_so() {
     disk.set_down(true);
     let key = || ServerKey::parse(KEY).unwrap();
     assert!(unavailable(&Embedded::new(disk.opener(), key(), &Faulty::options())));
-    assert!(unavailable(&Embedded::start(disk.opener(), || Ok(key()), &Faulty::options())));
+    assert!(
+        Engine::open(disk.opener(), || Ok(key()), &Faulty::options())
+            .is_err_and(|error| matches!(error, StoreError::Unavailable(_)))
+    );
     disk.set_down(false);
     assert!(disk.store_again().is_healthy());
 }
