@@ -41,7 +41,7 @@ const ATTEMPTS: usize = 16;
     example = "hallpass dev --apply compose/clients.toml --data dev.redb",
     example = "hallpass dev --port 0 --ready-json | head -1 | jq -r .issuer",
     example = "hallpass dev --expose --issuer http://idp:8000",
-    note = "hallpass.toml is not read unless --config names it; HALLPASS_… variables are.",
+    note = "hallpass.toml is not read unless --config or HALLPASS_CONFIG names it; other HALLPASS_… variables are.",
     note = "It takes any redirect URI on localhost, 127.0.0.1 and [::1]. SIGTERM and SIGINT end it gracefully."
 )]
 pub(super) struct Dev {
