@@ -1,6 +1,6 @@
 //! Clients, under the names of RFC 7591 section 2 where it has them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::member::Members;
 use super::{Answer, Context, Problem, page_of};
@@ -68,10 +68,7 @@ pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer,
         (ClientType::Confidential, Some(secret)) => Some(check_secret(secret)?),
         (ClientType::Confidential, None) => Some(new_secret(context.random)),
         (ClientType::Public, None) => None,
-        (ClientType::Public, Some(_)) => {
-            let why = "a public client has no secret: leave it out, or make the client confidential";
-            return Err(Problem::invalid("client_secret", why.into()));
-        }
+        (ClientType::Public, Some(_)) => return Err(no_secret()),
     };
     check(&client)?;
     let warnings = warnings(&client);
@@ -92,29 +89,33 @@ pub(super) async fn put(context: &Context<'_>, id: &str, body: Value) -> Result<
     if members.shift_remove("client_id").is_some_and(|given| given != id) {
         return Err(Problem::invalid("client_id", format!("client_id is not that of the address, {id}")));
     }
-    let Some(known) = context.store.client(&ClientId::new(id)).await? else {
+    if context.store.client(&ClientId::new(id)).await?.is_none() {
         members.insert("client_id".into(), id.into());
         members.entry("client_name").or_insert_with(|| id.into());
         return create(context, members.into()).await;
-    };
-    let secret = members.shift_remove("client_secret").unwrap_or_default();
-    let answer = update(context, id, members.into()).await?;
-    let is_known = known.secret.as_ref().zip(secret.as_str()).is_some_and(|(known, given)| known.matches(given));
-    if secret.is_null() || is_known {
-        return Ok(answer);
     }
-    let mut secrets = Map::new();
-    secrets.insert("client_secret".into(), secret);
-    rotate_secret(context, id, secrets.into()).await
+    let mut secret = Members::of(json!({ "client_secret": members.shift_remove("client_secret") }))?;
+    let secret = secret.secret("client_secret")?.map(check_secret).transpose()?;
+    update_with(context, id, members.into(), secret).await
 }
 
 /// `PATCH clients/{client_id}`: changes what is named. A client that becomes confidential gets a secret, and the answer
 /// has it; one that becomes public loses its own.
 pub(super) async fn update(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {
+    update_with(context, id, body, None).await
+}
+
+/// The same in one transaction with its secret, if one is given.
+async fn update_with(context: &Context<'_>, id: &str, body: Value, secret: Option<Secret>) -> Result<Answer, Problem> {
     for _ in 0..ATTEMPTS {
         let mut client = find(context, id).await?;
         change(context, &mut client, Members::of(body.clone())?).await?;
         let made = match client.kind {
+            ClientType::Public if secret.is_some() => return Err(no_secret()),
+            ClientType::Confidential if secret.is_some() => {
+                client.secret.clone_from(&secret);
+                None
+            }
             ClientType::Public => {
                 client.secret = None;
                 None
@@ -180,6 +181,11 @@ async fn find(context: &Context<'_>, id: &str) -> Result<Client, Problem> {
 
 fn missing(id: &str) -> Problem {
     Problem::missing(format!("there is no client {id}"))
+}
+
+fn no_secret() -> Problem {
+    let why = "a public client has no secret: leave it out, or make the client confidential";
+    Problem::invalid("client_secret", why.into())
 }
 
 /// 128 random bits that can stand behind a command without looking like an option.

@@ -4,6 +4,7 @@ use super::*;
 use crate::base::clock::{FixedClock, Timestamp};
 use crate::base::secret::Secret;
 use crate::jose::seal::ServerKey;
+use crate::model::id::ClientId;
 use crate::settings;
 use crate::store::Options;
 use serde_json::json;
@@ -105,7 +106,7 @@ async fn rfc7591_3_2_1_a_new_client_is_shown_under_the_registered_names_with_its
     assert_eq!(made, with(json!({ "client_secret": secret, "client_secret_expires_at": 0 }), shown.clone()));
     assert_eq!(office.get("clients/wiki").await, (200, shown.clone()));
     assert_eq!(office.get("clients").await, (200, json!({ "items": [shown.clone()], "next": null })));
-    let stored = office.store.client(&crate::model::id::ClientId::new("wiki")).await.unwrap().unwrap();
+    let stored = office.store.client(&ClientId::new("wiki")).await.unwrap().unwrap();
     assert!(stored.secret.as_ref().unwrap().matches(secret));
     // What was shown can be sent again, but for the id.
     let again = with(shown, json!({ "client_id": "copy" }));
@@ -240,7 +241,7 @@ async fn a_secret_is_rotated_and_shown_once() {
     let (status, rotated) = office.post("clients/wiki/secret", Value::Null).await;
     assert_eq!((status, &rotated["updated_at"]), (200, &json!(1_700_000_060)));
     assert_ne!(rotated["client_secret"], made["client_secret"]);
-    let stored = office.store.client(&crate::model::id::ClientId::new("wiki")).await.unwrap().unwrap();
+    let stored = office.store.client(&ClientId::new("wiki")).await.unwrap().unwrap();
     assert!(stored.secret.as_ref().unwrap().matches(rotated["client_secret"].as_str().unwrap()));
     assert_eq!(office.get("clients/wiki").await.1.get("client_secret"), None);
     assert_eq!(office.post("clients/none/secret", Value::Null).await.0, 404);
@@ -447,6 +448,32 @@ async fn bad_keys_are_refused_with_the_reason() {
     }
     let (status, made) = office.post("keys", Value::Null).await;
     assert_eq!((status, &made["bits"]), (201, &json!(2048)));
+}
+
+#[tokio::test]
+async fn put_makes_a_client_or_changes_it_with_its_secret_in_one_step() {
+    let office = Office::new();
+    let put = async |body| office.ask(false, Method::Put, "clients/shop", body).await;
+    let uri = json!(["https://shop.example/cb"]);
+    let (status, made) = put(json!({ "redirect_uris": uri, "client_secret": "one" })).await;
+    assert_eq!((status, &made["client_name"], &made["client_secret"]), (201, &json!("shop"), &json!("one")));
+    let secret = async || {
+        let client = office.store.client(&ClientId::new("shop")).await.unwrap().unwrap();
+        (client.name.clone(), client.secret.as_ref().map(|secret| secret.expose().to_owned()))
+    };
+    let (status, changed) = put(json!({ "client_name": "Shop", "client_secret": "two" })).await;
+    assert_eq!((status, changed.get("client_secret")), (200, None), "who sent it knows it");
+    assert_eq!(secret().await, ("Shop".into(), Some("two".into())));
+    // What is refused changes nothing at all.
+    for body in [
+        json!({ "client_name": "Other", "client_secret": "" }),
+        json!({ "client_name": "Other", "client_secret": 7 }),
+        json!({ "client_type": "public", "client_secret": "three" }),
+        json!({ "client_name": "Other", "client_id": "else" }),
+    ] {
+        assert_eq!(put(body.clone()).await.0, 400, "{body}");
+        assert_eq!(secret().await, ("Shop".into(), Some("two".into())), "{body}");
+    }
 }
 
 #[tokio::test]
