@@ -71,7 +71,10 @@ async fn run(scenarios: &[&Scenario]) {
         "| {:<10} | {:>8} | {:>8} | {:>8} | {:>8} | {:>6} | {:>8} | {:>8} | {:>8} |",
         "", "CPU", "aim", "floor", "hyper", "× floor", "per s", "p50 ms", "p99 ms"
     );
-    println!("|{:-<12}|{:->9}:|{:->9}:|{:->9}:|{:->9}:|{:->8}:|{:->9}:|{:->9}:|{:->9}:|", "", "", "", "", "", "", "", "", "");
+    println!(
+        "|{:-<12}|{:->9}:|{:->9}:|{:->9}:|{:->9}:|{:->8}:|{:->9}:|{:->9}:|{:->9}:|",
+        "", "", "", "", "", "", "", "", ""
+    );
     for scenario in scenarios {
         let mut workers = Vec::new();
         let mut recording = Recording::default();
@@ -102,7 +105,15 @@ async fn run(scenarios: &[&Scenario]) {
         let aim = scenario.aim.unwrap_or(theirs.cpu + 1.3 * signatures);
         println!(
             "| {:<10} | {:>8.4} | {:>8.4} | {:>8.4} | {:>8.4} | {:>7.2} | {:>8.0} | {:>8.2} | {:>8.2} |",
-            scenario.name, ours.cpu, aim, floor, theirs.cpu, ours.cpu / floor, ours.rate, ours.p50, ours.p99
+            scenario.name,
+            ours.cpu,
+            aim,
+            floor,
+            theirs.cpu,
+            ours.cpu / floor,
+            ours.rate,
+            ours.p50,
+            ours.p99
         );
     }
 }

@@ -186,8 +186,7 @@ impl Worker {
     async fn log_in(&mut self) {
         let page = self.login_page(None).await;
         let pending = field(&page, "pending");
-        let form =
-            [("pending", pending.as_str()), ("username", USER), ("password", PASSWORD), ("decision", "login")];
+        let form = [("pending", pending.as_str()), ("username", USER), ("password", PASSWORD), ("decision", "login")];
         let mut page = self.caller.post("/login", Bytes::from(form::render(form))).await;
         self.caller.keep_cookies(&page);
         while page.status().is_redirection() && redirect_parameter(&page, "code").is_none() {

@@ -104,7 +104,8 @@ fn hallpass(directory: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command that must succeed.
 fn command(directory: &Path, arguments: &[&str], input: &str) {
-    let mut child = hallpass(directory, arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a process");
+    let mut child =
+        hallpass(directory, arguments).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a process");
     child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("to write");
     assert!(child.wait().expect("its end").success(), "{arguments:?} failed");
 }

@@ -15,15 +15,13 @@ use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSP
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
-use tracing::Instrument;
 
-use super::logging::ACCESS;
+use super::logging::{ACCESS, answering};
 use super::{Handler, Options};
 use crate::app::address::client_address;
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
 use crate::app::request::{Arrival, Request, RequestId};
-use crate::base::random::Random;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -69,7 +67,7 @@ impl<H: Handler> Answerer<H> {
         let began = Instant::now();
         let arrival = Arrival {
             // Never the client's own: what it chose could stand in for somebody else's lines in the log.
-            id: RequestId::new(&Random::System),
+            id: RequestId::new(),
             now: self.options.clock.now(),
             client_address: client_address(peer, request.headers(), &self.options.trusted_proxies),
             mount: &self.options.mount,
@@ -96,8 +94,7 @@ impl<H: Handler> Answerer<H> {
         let Ok(_until_answered) = self.under_way.try_acquire() else { return self.handler.overloaded(&request) };
         let id = request.id();
         // Whatever is logged on the way carries the request's id.
-        let span = tracing::error_span!("request", %id);
-        match without_panic(self.handler.handle(request)).instrument(span).await {
+        match answering(id, without_panic(self.handler.handle(request))).await {
             Some(reply) => reply,
             None => {
                 tracing::error!(request = %id, "the handler panicked");

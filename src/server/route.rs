@@ -188,32 +188,34 @@ fn allow(place: Place<'_>) -> HeaderValue {
     HeaderValue::from_static(place.methods())
 }
 
+/// A future is as large as the largest that it may hold, and is moved several times before it runs: so the large ones have
+/// a place of their own, out of the way of the quick ones.
 async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply, Fault> {
     let posted = *request.method() == Method::POST;
     match place {
         Place::Home => home(app, request),
         Place::Discovery => Ok(discovery::discovery(app)),
         Place::Jwks => jwks::jwks(app).await,
-        Place::Authorize => authorize::authorize(app, request).await,
-        Place::Token => token::token(app, request).await,
+        Place::Authorize => Box::pin(authorize::authorize(app, request)).await,
+        Place::Token => Box::pin(token::token(app, request)).await,
         Place::Userinfo => userinfo::userinfo(app, request).await,
-        Place::Login if posted => login::submit(app, request).await,
-        Place::Login => login::show(app, request).await,
-        Place::Consent if posted => consent::submit(app, request).await,
-        Place::Consent => consent::show(app, request).await,
-        Place::SelectAccount if posted => select_account::submit(app, request).await,
-        Place::SelectAccount => select_account::show(app, request).await,
-        Place::Logout if posted => logout::submit(app, request).await,
-        Place::Logout => logout::show(app, request).await,
-        Place::Playground if posted => playground::begin(app, request).await,
-        Place::Playground => playground::show(app, request).await,
-        Place::PlaygroundCallback => playground::callback(app, request).await,
-        Place::PlaygroundRefresh => playground::refresh(app, request).await,
+        Place::Login if posted => Box::pin(login::submit(app, request)).await,
+        Place::Login => Box::pin(login::show(app, request)).await,
+        Place::Consent if posted => Box::pin(consent::submit(app, request)).await,
+        Place::Consent => Box::pin(consent::show(app, request)).await,
+        Place::SelectAccount if posted => Box::pin(select_account::submit(app, request)).await,
+        Place::SelectAccount => Box::pin(select_account::show(app, request)).await,
+        Place::Logout if posted => Box::pin(logout::submit(app, request)).await,
+        Place::Logout => Box::pin(logout::show(app, request)).await,
+        Place::Playground if posted => Box::pin(playground::begin(app, request)).await,
+        Place::Playground => Box::pin(playground::show(app, request)).await,
+        Place::PlaygroundCallback => Box::pin(playground::callback(app, request)).await,
+        Place::PlaygroundRefresh => Box::pin(playground::refresh(app, request)).await,
         Place::Asset(name) => asset(app, name, request),
-        Place::ClientLogo(id) => logo::show(app, request, id).await,
+        Place::ClientLogo(id) => Box::pin(logo::show(app, request, id)).await,
         Place::Healthz => Ok(health::alive()),
         Place::Readyz => Ok(health::ready(app).await),
-        Place::Administration => Ok(administration::answer(app, request, Caller::Bearer).await),
+        Place::Administration => Ok(Box::pin(administration::answer(app, request, Caller::Bearer)).await),
     }
 }
 

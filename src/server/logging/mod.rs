@@ -1,4 +1,11 @@
 //! Log lines: text on a terminal, JSON for machines, always on stderr. stdout belongs to results.
+//!
+//! A line that is written while a request is answered carries its id. There is a line for each request, so lines are made
+//! with as little work as they can be, and those about requests are written some at a time.
+
+mod current;
+mod line;
+mod output;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -7,8 +14,14 @@ use std::panic::PanicHookInfo;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
+
+pub(super) use current::answering;
+
+use line::{JsonLine, TextLine};
+use output::Output;
 
 /// The target of lines about requests.
 pub(super) const ACCESS: &str = "hallpass::access";
@@ -35,19 +48,29 @@ pub enum Access {
     Hidden,
 }
 
-/// The log could not be set up: the program has one already.
+/// The log could not be set up.
 #[derive(Debug)]
-pub struct AlreadyLogging(SetGlobalDefaultError);
+pub enum LogError {
+    /// The program has one already.
+    Taken(SetGlobalDefaultError),
+    /// The system has no thread for it.
+    System(io::Error),
+}
 
-impl fmt::Display for AlreadyLogging {
+impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the log is set up already: {}", self.0)
+        match self {
+            Self::Taken(error) => write!(f, "the log is set up already: {error}"),
+            Self::System(error) => write!(f, "the log can't be written: {error}"),
+        }
     }
 }
 
-impl std::error::Error for AlreadyLogging {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+impl std::error::Error for LogError {}
+
+impl From<io::Error> for LogError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
     }
 }
 
@@ -55,27 +78,31 @@ impl std::error::Error for AlreadyLogging {
 /// become log lines too.
 ///
 /// # Errors
-/// When a log is set up already.
-pub fn init(level: LevelFilter, format: Format, access: Access) -> Result<(), AlreadyLogging> {
+/// When a log is set up already, or the system has no thread for it.
+pub fn init(level: LevelFilter, format: Format, access: Access) -> Result<(), LogError> {
     let terminal = io::stderr().is_terminal();
     let text = match format {
         Format::Auto => terminal,
         Format::Text => true,
         Format::Json => false,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // Libraries log what goes over the wire at finer levels, secrets included.
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("hallpass", level);
     let filter = match access {
         Access::Hidden if level < LevelFilter::DEBUG => filter.with_target(ACCESS, level.min(LevelFilter::WARN)),
         _ => filter,
     };
-    let lines = if text {
-        lines.with_ansi(terminal).with_filter(filter).boxed()
+    let output = Output::start(io::stderr())?;
+    // The filter is one for all, so that what it refuses costs next to nothing.
+    let registry = registry().with(filter);
+    if text {
+        let lines = layer().with_ansi(terminal).event_format(TextLine::new(terminal)).with_writer(output);
+        tracing::subscriber::set_global_default(registry.with(lines))
     } else {
-        lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed()
-    };
-    tracing::subscriber::set_global_default(registry().with(lines)).map_err(AlreadyLogging)?;
+        let lines = layer().with_ansi(false).event_format(JsonLine).with_writer(output);
+        tracing::subscriber::set_global_default(registry.with(lines))
+    }
+    .map_err(LogError::Taken)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
