@@ -27,10 +27,11 @@ pub(crate) struct Scenario {
 }
 
 /// The rows. The aims are a fifth of what a well-known provider with its data in memory needs on such a machine.
-pub(crate) const SCENARIOS: [Scenario; 6] = [
+pub(crate) const SCENARIOS: [Scenario; 7] = [
     Scenario { name: "discovery", work: Work::Discovery, signatures: 0, aim: Some(0.026) },
     Scenario { name: "jwks", work: Work::Jwks, signatures: 0, aim: Some(0.0154) },
     Scenario { name: "userinfo", work: Work::Userinfo, signatures: 0, aim: Some(0.042) },
+    Scenario { name: "to-login", work: Work::ToLogin, signatures: 0, aim: None },
     Scenario { name: "login-page", work: Work::LoginPage, signatures: 0, aim: Some(0.040) },
     Scenario { name: "refresh", work: Work::Refresh, signatures: 1, aim: None },
     Scenario { name: "code-flow", work: Work::CodeFlow, signatures: 1, aim: None },
@@ -45,7 +46,9 @@ pub(crate) enum Work {
     Jwks,
     /// The claims of a user, by an access token.
     Userinfo,
-    /// An authorization request of somebody who has to log in, and the page for it.
+    /// An authorization request of somebody who has to log in: the way to the page.
+    ToLogin,
+    /// That page.
     LoginPage,
     /// A refresh token for new tokens, the ID token among them; the next step uses the one that came.
     Refresh,
@@ -58,6 +61,7 @@ pub(crate) struct Worker {
     work: Work,
     caller: Caller,
     authorize: String,
+    login_page: String,
     refresh_token: String,
 }
 
@@ -85,9 +89,14 @@ impl Worker {
                 ("code_challenge_method", "S256"),
             ])
         );
-        let mut worker = Self { work, authorize, refresh_token: String::new(), caller };
-        if matches!(work, Work::Discovery | Work::Jwks | Work::LoginPage) {
-            return worker;
+        let mut worker = Self { work, authorize, login_page: String::new(), refresh_token: String::new(), caller };
+        match work {
+            Work::Discovery | Work::Jwks => return worker,
+            Work::ToLogin | Work::LoginPage => {
+                worker.go_to_login().await;
+                return worker;
+            }
+            Work::Userinfo | Work::Refresh | Work::CodeFlow => {}
         }
         worker.log_in().await;
         let tokens = worker.code_flow(None).await;
@@ -110,6 +119,7 @@ impl Worker {
             work: self.work,
             caller: self.caller.beside(server).await,
             authorize: self.authorize.clone(),
+            login_page: self.login_page.clone(),
             refresh_token: self.refresh_token.clone(),
         }
     }
@@ -120,8 +130,14 @@ impl Worker {
             Work::Discovery => self.read("/.well-known/openid-configuration", recording).await,
             Work::Jwks => self.read("/jwks", recording).await,
             Work::Userinfo => self.read("/userinfo", recording).await,
+            Work::ToLogin => {
+                let answer = self.caller.get(&self.authorize).await;
+                keep(recording, "/authorize", &answer);
+                assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+            }
             Work::LoginPage => {
-                let page = self.login_page(recording).await;
+                let page = self.caller.get(&self.login_page).await;
+                keep(recording, "/login", &page);
                 assert_eq!(page.status(), StatusCode::OK, "{page:?}");
             }
             Work::Refresh => {
@@ -141,17 +157,11 @@ impl Worker {
         keep(recording, path, &answer);
     }
 
-    /// The authorization request and the page that it leads to.
-    async fn login_page(&mut self, mut recording: Option<&mut Recording>) -> Response<Bytes> {
+    /// Makes the authorization request, as a browser does.
+    async fn go_to_login(&mut self) {
         let answer = self.caller.get(&self.authorize).await;
-        keep(recording.as_deref_mut(), "/authorize", &answer);
-        if self.caller.cookies.is_empty() {
-            self.caller.keep_cookies(&answer);
-        }
-        let location = answer.headers()[LOCATION].to_str().expect("an address").to_owned();
-        let page = self.caller.get(&location).await;
-        keep(recording, "/login", &page);
-        page
+        self.caller.keep_cookies(&answer);
+        self.login_page = answer.headers()[LOCATION].to_str().expect("an address").to_owned();
     }
 
     async fn code_flow(&mut self, mut recording: Option<&mut Recording>) -> Tokens {
@@ -184,7 +194,8 @@ impl Worker {
 
     /// Fills in the pages, as a browser does.
     async fn log_in(&mut self) {
-        let page = self.login_page(None).await;
+        self.go_to_login().await;
+        let page = self.caller.get(&self.login_page).await;
         let pending = field(&page, "pending");
         let form = [("pending", pending.as_str()), ("username", USER), ("password", PASSWORD), ("decision", "login")];
         let mut page = self.caller.post("/login", Bytes::from(form::render(form))).await;

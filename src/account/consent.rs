@@ -32,7 +32,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
         Shown::Other(name) => Scope::named(name),
     });
     let page = AuthorizePage {
-        pending: visit.seal(app)?,
+        pending: visit.sealed.clone(),
         client: client_view(app, &visit.client),
         account: account_view(&login.user),
         scopes: scopes.collect(),

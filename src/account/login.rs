@@ -142,7 +142,7 @@ async fn page(
     again: bool,
 ) -> Result<Reply, Fault> {
     let page = LoginPage {
-        pending: visit.seal(app)?,
+        pending: visit.sealed.clone(),
         personas: personas(app, &username).await?,
         client: Some(client_view(app, &visit.client)),
         username,

@@ -29,6 +29,8 @@ use crate::store::SessionContext;
 /// A pending request in front of its user.
 struct Visit {
     pending: Pending,
+    /// As it came.
+    sealed: String,
     client: Arc<Client>,
     target: Target,
     locale: Locale,
@@ -39,10 +41,11 @@ impl Visit {
     /// Opens the request that a page's address or form carries.
     async fn open(app: &App, request: &Request, form: &Form) -> Result<Self, Fault> {
         let browser = Browser::of(app, request);
-        let pending = Pending::open(app, form.get(PENDING), Bound::To(&browser), request.now())?;
+        let sealed = form.get(PENDING);
+        let pending = Pending::open(app, sealed, Bound::To(&browser), request.now())?;
         let (client, target) = authorize::prove(app, &pending).await?;
         let locale = app.pages.locale(pending.request.ui_locales.as_deref(), request.accept_language());
-        Ok(Self { pending, client, target, locale, browser })
+        Ok(Self { pending, sealed: sealed.unwrap_or_default().to_owned(), client, target, locale, browser })
     }
 
     /// The request, sealed again for the next form.

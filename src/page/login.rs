@@ -58,6 +58,10 @@ impl Page for LoginPage {
         self.client.as_ref()?.logo.as_deref()
     }
 
+    fn sealed(&mut self) -> Option<&mut String> {
+        Some(&mut self.pending)
+    }
+
     fn samples() -> Vec<(&'static str, Self)> {
         let page = Self {
             pending: "sealed-request".to_owned(),

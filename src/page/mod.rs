@@ -19,6 +19,7 @@ mod login;
 mod part;
 mod playground;
 mod policy;
+mod print;
 mod select_account;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub use select_account::SelectAccountPage;
 
 use catalogue::CatalogueError;
 use locale::Languages;
+use print::{Known, Print, Prints, is_plain};
 
 /// What is the same on every page of a provider, under `frame` in templates.
 #[derive(Clone, Debug, Serialize)]
@@ -64,7 +66,7 @@ pub struct Frame {
 }
 
 /// A page: its fields are the names that its template sees.
-pub trait Page: Serialize + Sized {
+pub trait Page: Serialize + Clone {
     /// The template's file name.
     const TEMPLATE: &'static str;
     /// Whether it has scripts.
@@ -74,6 +76,12 @@ pub trait Page: Serialize + Sized {
 
     /// Address of an image from elsewhere.
     fn image(&self) -> Option<&str> {
+        None
+    }
+
+    /// The sealed request in its forms, the only thing in which it differs from one time to the next; for pages that many
+    /// people see alike.
+    fn sealed(&mut self) -> Option<&mut String> {
         None
     }
 
@@ -91,6 +99,7 @@ pub struct Pages {
     environment: Environment<'static>,
     languages: Languages,
     assets: BTreeMap<String, Asset>,
+    prints: Prints,
     /// How files are called in messages, where they are not ours.
     origins: BTreeMap<String, String>,
 }
@@ -126,7 +135,13 @@ impl Pages {
             }
         }
 
-        let mut pages = Self { environment: Environment::new(), languages, assets, origins: BTreeMap::new() };
+        let mut pages = Self {
+            environment: Environment::new(),
+            languages,
+            assets,
+            prints: Prints::default(),
+            origins: BTreeMap::new(),
+        };
         pages.prepare(&Frame { base, ..frame.clone() });
         for (name, text, file) in templates {
             if file.path.is_some() {
@@ -171,6 +186,31 @@ impl Pages {
     /// # Errors
     /// A template that cannot show what the page holds. Our own can; a replaced one was tried with the samples only.
     pub fn render<P: Page>(&self, page: &P, locale: &Locale) -> Result<String, PageError> {
+        let mut blank = page.clone();
+        let Some(sealed) = blank.sealed().map(std::mem::take).filter(|sealed| is_plain(sealed)) else {
+            return self.render_anew(page, locale);
+        };
+        let Ok(key) = serde_json::to_vec(&(P::TEMPLATE, locale.tag(), &blank)) else {
+            return self.render_anew(page, locale);
+        };
+        match self.prints.know(&key) {
+            Known::Print(print) => return Ok(print.with(&sealed)),
+            Known::Seen => {}
+            Known::Nothing => return self.render_anew(page, locale),
+        }
+        let print = Print::make(|stand_in| {
+            if let Some(sealed) = blank.sealed() {
+                stand_in.clone_into(sealed);
+            }
+            self.render_anew(&blank, locale)
+        })?;
+        let Some(print) = print else { return self.render_anew(page, locale) };
+        let html = print.with(&sealed);
+        self.prints.keep(key, print);
+        Ok(html)
+    }
+
+    fn render_anew<P: Page>(&self, page: &P, locale: &Locale) -> Result<String, PageError> {
         let context = context! { ..locale.0.context.clone(), ..Value::from(Serde(page)) };
         self.environment
             .get_template(P::TEMPLATE)
