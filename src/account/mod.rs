@@ -23,6 +23,7 @@ use crate::oidc::authorize::{self, PENDING};
 use crate::page::{self, Locale};
 use crate::protocol::claims;
 use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::parameter::refuse_repeated;
 use crate::protocol::redirect::Target;
 use crate::store::SessionContext;
 
@@ -38,8 +39,9 @@ struct Visit {
 }
 
 impl Visit {
-    /// Opens the request that a page's address or form carries.
+    /// Opens the request that a page's address or form carries. No page of ours says a thing twice, and which one would count?
     async fn open(app: &App, request: &Request, form: &Form) -> Result<Self, Fault> {
+        refuse_repeated(form)?;
         let browser = Browser::of(app, request);
         let sealed = form.get(PENDING);
         let pending = Pending::open(app, sealed, Bound::To(&browser), request.now())?;

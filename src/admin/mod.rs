@@ -190,6 +190,9 @@ fn segments(path: &str) -> Option<Vec<String>> {
 
 /// The page that a list's query asks for: what it begins after, and how much at most.
 fn page_of(query: &Form) -> Result<(Option<&str>, usize), Problem> {
+    if let Some(name) = query.repeated() {
+        return Err(Problem::invalid(name, format!("the parameter {name} came more than once")));
+    }
     let limit = match query.get("limit") {
         None => LIMIT,
         Some(text) => text

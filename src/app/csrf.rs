@@ -7,6 +7,7 @@ use super::request::Request;
 use crate::base::encode::{base64url, parse_base64url};
 use crate::base::form::Form;
 use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::parameter::refuse_repeated;
 
 /// The field that carries the mark.
 pub const FIELD: &str = "csrf";
@@ -17,12 +18,13 @@ pub fn mark(app: &App, browser: &Browser, purpose: &str) -> String {
     base64url(app.csrf.tag(&message(browser, purpose)))
 }
 
-/// Checks the mark of a form that came in, and that no other site's page sent it.
+/// Checks the mark of a form that came in, that it says nothing twice, and that no other site's page sent it.
 ///
 /// # Errors
-/// An expired page, or a refusal for a foreign origin.
+/// An expired page, `invalid_request`, or a refusal for a foreign origin.
 pub fn check(app: &App, request: &Request, browser: &Browser, purpose: &str, form: &Form) -> Result<(), Fault> {
     check_origin(app, request)?;
+    refuse_repeated(form)?;
     let tag = form.get(FIELD).and_then(parse_base64url).unwrap_or_default();
     if app.csrf.verify(&message(browser, purpose), &tag) {
         Ok(())

@@ -24,6 +24,7 @@ use crate::protocol::authorize::{self, AuthorizeRequest, Policy, Unproven};
 use crate::protocol::error::OAuthError;
 use crate::protocol::hint;
 use crate::protocol::interaction::{ConsentState, Facts, Login, Step, next_step};
+use crate::protocol::parameter::refuse_repeated;
 use crate::protocol::redirect::{Redirection, Target};
 use crate::store::SessionContext;
 
@@ -41,6 +42,7 @@ pub async fn authorize(app: &App, request: &mut Request) -> Result<Reply, Fault>
     let form = request.query()?;
     // A client may use the name for a parameter of its own, and unknown ones are ignored.
     if let Some(sealed) = form.get(PENDING).filter(|_| form.sent("client_id").is_none()) {
+        refuse_repeated(&form)?;
         let mut pending = Pending::open(app, Some(sealed), Bound::Nobody, request.now())?;
         // It comes to this browser now. Anybody may have posted it before: what the user did since then wasn't done for it.
         pending.request.created_at = request.now();
