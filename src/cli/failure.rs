@@ -38,9 +38,20 @@ impl Failure {
             Self::Closed => return ExitCode::SUCCESS,
         };
         // There is nobody left to tell when this fails.
-        let _ = writeln!(io::stderr(), "{}", output::visible(&line));
+        let _ = writeln!(io::stderr(), "{}", output::visible(&shortened(line)));
         ExitCode::from(status)
     }
+}
+
+/// A line that repeats what somebody gave may be as long as that was: its beginning and its end say enough.
+fn shortened(line: String) -> String {
+    const LONGEST: usize = 800;
+    let count = line.chars().count();
+    if count <= LONGEST {
+        return line;
+    }
+    let part = LONGEST / 2;
+    line.chars().take(part).chain(['…']).chain(line.chars().skip(count - part)).collect()
 }
 
 impl From<SettingsError> for Failure {
