@@ -17,7 +17,7 @@ use crate::base::clock::Clock;
 use crate::base::encode::base64url;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
-use crate::dev::furnish::{Declared, furnish};
+use crate::dev::furnish::{Declared, Inventory, furnish};
 use crate::dev::seed::Seed;
 use crate::jose::seal::ServerKey;
 use crate::protocol::issuer::Issuer;
@@ -143,6 +143,15 @@ impl Dev {
         }
     }
 
+    /// Puts what is declared, and what every provider for development has, into its store.
+    async fn furnish(&self, app: &App, declared: &Declared) -> Result<Inventory, Failure> {
+        let file = self.apply.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        let failed = |why: String| Failure::failed(format!("{file}{why}"));
+        let development = app.development.as_ref().ok_or_else(|| failed("not for development".into()))?;
+        let seed = Seed::new(self.seed.as_deref());
+        furnish(app, development, &seed, declared).await.map_err(failed)
+    }
+
     async fn serve(
         self,
         invocation: &Invocation,
@@ -156,17 +165,23 @@ impl Dev {
             sources = sources.set("issuer", format!("http://localhost:{port}"));
         }
         let settings = Settings::load(&sources.set("admin.token", admin_token.expose()))?;
-        let store = match &self.data {
-            Some(path) => open(&settings, path).await?,
-            None => Store::in_memory(ServerKey::generate(&Random::System), &in_process::options(&settings))?,
+        let in_memory = || Store::in_memory(ServerKey::generate(&Random::System), &in_process::options(&settings));
+        let provider = |store| {
+            App::for_development(settings.clone(), store, Clock::System, Random::System, self.expose)
+                .map_err(|error| Failure::failed(error.to_string()))
         };
-        let app = App::for_development(settings, store, Clock::System, Random::System, self.expose)
-            .map_err(|error| Failure::failed(error.to_string()))?;
-        let Some(development) = &app.development else { return Ok(()) };
-        let seed = Seed::new(self.seed.as_deref());
-        let file = self.apply.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
-        let furnished = furnish(&app, development, &seed, &declared).await;
-        let inventory = furnished.map_err(|why| Failure::failed(format!("{file}{why}")))?;
+        let store = match &self.data {
+            Some(path) => {
+                if self.apply.is_some() {
+                    // A rehearsal: a mistake in what is declared must not leave half of it in the file.
+                    self.furnish(&provider(in_memory()?)?, &declared).await?;
+                }
+                open(&settings, path).await?
+            }
+            None => in_memory()?,
+        };
+        let app = provider(store)?;
+        let inventory = self.furnish(&app, &declared).await?;
         let at = listeners.first().map(TcpListener::local_addr).transpose().ok().flatten();
         let ready = Ready {
             issuer: &app.issuer,
