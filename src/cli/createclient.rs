@@ -156,5 +156,9 @@ fn read_image(path: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_LOGO).unwrap_or(u64::MAX) + 1;
     File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
+    // No bytes would be read as no logo.
+    if bytes.is_empty() {
+        return Err(failed(io::Error::other("the file is empty")));
+    }
     Ok(base64url(bytes))
 }
