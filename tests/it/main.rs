@@ -24,6 +24,7 @@ mod discovery;
 mod durability;
 mod golden;
 mod harness;
+mod hostile;
 mod house;
 mod http;
 mod id_token;

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod browser;
 mod development;
 pub mod http;
+pub mod inspect;
 pub mod place;
 pub mod process;
 pub mod token;
@@ -96,9 +97,14 @@ impl Provider {
 
     /// One for development, with the playground and its client.
     pub async fn start_for_development() -> Self {
+        Self::start_for_development_with(&[]).await
+    }
+
+    /// The same with settings of the test's own.
+    pub async fn start_for_development_with(settings: &[(&str, &str)]) -> Self {
         let key = ServerKey::generate(&Random::seeded("server key"));
         let store = Store::in_memory(key, &Options::default()).unwrap();
-        let provider = Self::serve_as(store, &[], FixedClock::new(START), true).await;
+        let provider = Self::serve_as(store, settings, FixedClock::new(START), true).await;
         provider.fill().await;
         provider.add_key(RSA).await;
         let playground = provider.app.development.as_ref().unwrap().playground.clone();

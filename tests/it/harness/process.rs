@@ -65,6 +65,13 @@ impl Process {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
+    /// A line of `/proc/PID/status` (proc_pid_status(5)), in KiB.
+    pub fn memory(&self, line: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.lock().unwrap().id())).unwrap();
+        let value = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
+        value.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
     /// Waits for its end; gives its exit status.
     pub fn wait(&self) -> Option<i32> {
         self.child.lock().unwrap().wait().unwrap().code()
