@@ -14,8 +14,8 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
-use tokio::sync::Semaphore;
 
+use super::admission::Admission;
 use super::logging::{ACCESS, answering};
 use super::{Handler, Options};
 use crate::app::address::client_address;
@@ -38,8 +38,7 @@ pub(super) struct Answerer<H> {
     handler: H,
     options: Options,
     strict_transport: Option<HeaderValue>,
-    /// A permit for each request that is being answered.
-    under_way: Semaphore,
+    under_way: Admission,
 }
 
 impl<H: Handler> Answerer<H> {
@@ -49,7 +48,7 @@ impl<H: Handler> Answerer<H> {
             strict_transport: options
                 .strict_transport
                 .and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()),
-            under_way: Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)),
+            under_way: Admission::new(options.requests, options.requests_of_one),
             options,
         }
     }
@@ -91,7 +90,9 @@ impl<H: Handler> Answerer<H> {
     }
 
     async fn admit(&self, request: Request) -> Reply {
-        let Ok(_until_answered) = self.under_way.try_acquire() else { return self.handler.overloaded(&request) };
+        let Some(_until_answered) = self.under_way.admit(request.client_address()) else {
+            return self.handler.overloaded(&request);
+        };
         let id = request.id();
         // Whatever is logged on the way carries the request's id.
         match answering(id, without_panic(self.handler.handle(request))).await {

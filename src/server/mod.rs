@@ -4,6 +4,7 @@
 //! each, [`Options::requests`] requests with bodies of [`Limits::body_size`] each. What it can make us wait for at most
 //! is given by the deadlines.
 
+mod admission;
 mod answer;
 mod connection;
 mod health;
@@ -71,6 +72,9 @@ pub struct Options {
     pub connections: usize,
     /// Requests being answered at a time; further ones get 503. Default: 1024.
     pub requests: usize,
+    /// How many of them for one subscriber (an IPv4 address, or the /64 around an IPv6 address), so that whoever stalls
+    /// requests doesn't keep everybody else out. Default: 512.
+    pub requests_of_one: usize,
     /// Requests at a time on one HTTP/2 connection. Default: 64.
     pub streams: u32,
     /// How long a new connection may be silent. Default: 10 s.
@@ -99,6 +103,7 @@ impl Default for Options {
             head_size: 32 * 1024,
             connections: 4096,
             requests: 1024,
+            requests_of_one: 512,
             streams: 64,
             first_byte_deadline: Duration::from_secs(10),
             head_deadline: Duration::from_secs(10),

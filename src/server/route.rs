@@ -178,7 +178,7 @@ impl Handler for Provider {
 
     fn overloaded(&self, request: &Request) -> Reply {
         let channel = Place::find(request.path()).map_or(Channel::Page, Place::channel);
-        let fault = Fault::busy("http.max_in_flight requests are being answered");
+        let fault = Fault::busy("http.max_in_flight requests are being answered, or half as many for this address");
         // A page costs more to make than it tells whoever has to wait.
         fault.answer(&self.0, request, if channel == Channel::Page { Channel::Json } else { channel })
     }

@@ -157,6 +157,7 @@ pub(super) fn options(app: &App) -> Options {
         head_size: http.max_header_bytes,
         connections: http.max_connections,
         requests: http.max_in_flight,
+        requests_of_one: http.max_in_flight.div_ceil(2),
         first_byte_deadline: http.first_byte_timeout,
         head_deadline: http.header_timeout,
         idle_deadline: http.idle_timeout,

@@ -94,6 +94,35 @@ async fn rfc9110_15_5_9_a_body_that_never_ends_gets_408() {
 }
 
 #[tokio::test]
+async fn whoever_stalls_bodies_keeps_nobody_else_out() {
+    let settings = [("http.max_in_flight", "4"), ("http.trusted_proxies", "[\"127.0.0.1\"]")];
+    let provider = Provider::start_with(&settings).await;
+    let ask = async |address: &str| {
+        let head = format!("GET /jwks HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\nConnection: close\r\n\r\n");
+        exchange(&provider.issuer, head).await
+    };
+    let mut stalled = Vec::new();
+    for _ in 0..2 {
+        let mut socket = Socket::open(&provider.issuer).await;
+        let lines = "X-Forwarded-For: 192.0.2.1\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: 3";
+        let head = format!("POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n{lines}\r\n\r\n");
+        socket.send(head).await;
+        // RFC 9110 section 10.1.1: the body is waited for from now on.
+        socket.expect("HTTP/1.1 100 Continue\r\n\r\n").await;
+        stalled.push(socket);
+    }
+    let refused = ask("192.0.2.1").await;
+    assert_eq!(status(&refused), Some(503), "{refused}");
+    assert!(refused.contains("\r\nretry-after: 1\r\n") && refused.contains("\"temporarily_unavailable\""), "{refused}");
+    assert_eq!(status(&ask("192.0.2.2").await), Some(200), "others have places of their own");
+    for socket in &mut stalled {
+        socket.send("a=b").await;
+        assert_eq!(status(&socket.text().await), Some(400));
+    }
+    assert_eq!(status(&ask("192.0.2.1").await), Some(200), "places are given back");
+}
+
+#[tokio::test]
 async fn rfc9110_15_5_14_bodies_that_are_too_large_get_413_and_are_not_read_on() {
     let provider = Provider::start_for_development_with(&[("admin.token", ADMIN_TOKEN)]).await;
     for row in rows() {
