@@ -1,5 +1,8 @@
 //! Group commit: one thread takes the first job, drains what else is queued up to a bound, makes one durable transaction of it
-//! all, and answers only after it. The fsync of one batch is the time in which the next one gathers; there is no timer.
+//! all, and answers only after it.
+//!
+//! The fsync of one batch is the time in which the next one gathers. A commit costs as much CPU as some jobs do, though, so
+//! while jobs come thick and fast the thread lets a few more come before it begins. A job that comes alone never waits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,6 +15,12 @@ use tokio::sync::oneshot;
 use super::engine::{Change, Engine};
 use super::fault::Fault;
 use crate::store::{Options, StoreError};
+
+/// How long jobs may gather, at most.
+const GATHER: Duration = Duration::from_micros(800);
+
+/// How many more jobs are worth waiting for.
+const WORTH_IT: u32 = 2;
 
 /// A piece of work within a batch.
 trait Job: Send {
@@ -63,6 +72,7 @@ impl Writer {
             jobs,
             batch: options.batch.max(1),
             outage: Outage { retry: options.retry, failures: 0, due: Instant::now() },
+            pace: Pace::new(Instant::now()),
         };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(|| thread.run());
         let thread = thread.map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -106,11 +116,38 @@ struct Outage {
     due: Instant,
 }
 
+/// How fast jobs come.
+struct Pace {
+    /// The time from one job to the next, averaged over the last few batches.
+    gap: Duration,
+    last: Instant,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { gap: Duration::from_secs(1), last: now }
+    }
+
+    /// Notes that this many jobs have come since the last time.
+    fn note(&mut self, jobs: u32, now: Instant) {
+        let gap = now.saturating_duration_since(self.last) / jobs.max(1);
+        // A pause ends a rush at once; a rush has to last a little to be one.
+        self.gap = if gap > GATHER { gap } else { (self.gap.min(GATHER) * 3 + gap) / 4 };
+        self.last = now;
+    }
+
+    /// How long to let jobs gather.
+    fn wait(&self) -> Duration {
+        if self.gap * WORTH_IT <= GATHER { GATHER } else { Duration::ZERO }
+    }
+}
+
 struct WriterThread {
     engine: Arc<Engine>,
     jobs: Receiver<Box<dyn Job>>,
     batch: usize,
     outage: Outage,
+    pace: Pace,
 }
 
 impl WriterThread {
@@ -128,7 +165,12 @@ impl WriterThread {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            let wait = self.pace.wait();
+            if !wait.is_zero() {
+                thread::sleep(wait);
+            }
             batch.extend(self.jobs.try_iter().take(self.batch - 1));
+            self.pace.note(u32::try_from(batch.len()).unwrap_or(u32::MAX), Instant::now());
             self.mend();
             if let Err(error) = self.commit(&mut batch) {
                 for job in &mut batch {
