@@ -427,7 +427,8 @@ impl fmt::Display for RotateRefusal {
 }
 
 /// RFC 6749 section 6 and RFC 9700 section 4.14.2: a refresh token is bound to its client and replaced at each use. A used
-/// one is forgiven for the time of `grace` while its successor is unused: answers get lost.
+/// one is forgiven for the time of `grace` while its successor is unused: answers get lost. One that has expired opens nothing
+/// and ends nothing.
 ///
 /// `successor` is the row that `token.replaced` names.
 pub fn decide_rotate(
@@ -448,12 +449,14 @@ pub fn decide_rotate(
     if grant.ended.is_some() || now >= grant.ends_at {
         return Rotate::Refused(RotateRefusal::Ended);
     }
+    // Used or not: its row may leave from now on, and whether it has must make no difference.
+    if now >= token.expires_at {
+        return Rotate::Refused(RotateRefusal::Expired);
+    }
     if token.superseded {
         return Rotate::Reused;
     }
-    let Some(replaced) = token.replaced else {
-        return if now >= token.expires_at { Rotate::Refused(RotateRefusal::Expired) } else { Rotate::Granted };
-    };
+    let Some(replaced) = token.replaced else { return Rotate::Granted };
     let unused = successor.is_some_and(|next| next.replaced.is_none() && !next.superseded);
     if !unused || now >= replaced.at + grace {
         return Rotate::Reused;

@@ -247,6 +247,21 @@ async fn rfc6749_6_an_unused_refresh_token_expires_after_30_days_at_the_exact_se
 }
 
 #[tokio::test]
+async fn what_is_answered_for_an_expired_refresh_token_is_the_same_before_and_after_a_sweep() {
+    let provider = Provider::start().await;
+    let used = provider.tokens("openid").await;
+    provider.pass(29 * DAY);
+    let current = provider.refresh(used.refresh()).await.tokens();
+    provider.pass(DAY);
+    for _ in 0..2 {
+        assert_refused(&provider.refresh_scope(used.refresh(), "openid email").await);
+        assert_refused(&provider.refresh(used.refresh()).await);
+        provider.app.store.sweep(provider.clock.now() + MILLISECOND, 100).await.unwrap();
+    }
+    assert_eq!(provider.refresh(current.refresh()).await.status, 200, "nothing has ended");
+}
+
+#[tokio::test]
 async fn rfc9700_4_14_2_a_family_ends_after_90_days_however_often_it_is_refreshed() {
     let provider = Provider::start().await;
     let mut tokens = provider.tokens("openid").await;

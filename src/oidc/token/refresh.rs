@@ -33,6 +33,10 @@ pub(super) async fn rotate(
     if let Some(void) = found.voided_by(client, now) {
         return Err(invalid_grant(REFUSED, void.to_string()));
     }
+    // A look before the work, as with codes.
+    if now >= found.token.expires_at {
+        return Err(invalid_grant(REFUSED, RotateRefusal::Expired.to_string()));
+    }
     // Held to the end: what overlaps with this request is a race, and a race has one winner.
     let _turn = app
         .races

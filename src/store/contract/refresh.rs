@@ -141,6 +141,23 @@ async fn a_refresh_token_expires_at_the_exact_second(store: Store) {
     assert_eq!(family.rotate(&first.refresh, &next, before).await, Rotate::Granted);
 }
 
+async fn a_used_refresh_token_that_has_expired_ends_nothing(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    let end = NOW + Family::REFRESH_LIFETIME;
+    let before = end - secs(100);
+    let lost = family.issue(NOW);
+    assert_eq!(family.rotate(&first.refresh, &lost, before).await, Rotate::Granted);
+    let second = family.issue(before);
+    assert_eq!(family.rotate(&first.refresh, &second, before + secs(1)).await, retried(&lost));
+    // Its row may be gone by then, and so may that of the superseded one: who asks can't tell.
+    for used in [&first.refresh, &lost.refresh] {
+        let late = family.rotate(used, &family.issue(end), end).await;
+        assert_eq!(late, Rotate::Refused(RotateRefusal::Expired));
+    }
+    assert_eq!(family.grant().await.ended, None);
+    assert!(in_use(&family, &second.refresh).await);
+}
+
 async fn without_rotation_the_token_stays_in_use(store: Store) {
     let (family, first) = Family::redeemed(store).await;
     let id = RefreshTokenId(first.refresh.id());
@@ -171,5 +188,6 @@ for_every_engine! {
     a_retry_after_the_successor_was_used_ends_the_family
     a_refused_rotation_changes_nothing
     a_refresh_token_expires_at_the_exact_second
+    a_used_refresh_token_that_has_expired_ends_nothing
     without_rotation_the_token_stays_in_use
 }
