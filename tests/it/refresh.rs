@@ -312,6 +312,23 @@ async fn a_client_without_rotation_keeps_its_refresh_token_for_as_long_as_it_use
     assert_refused(&provider.refresh(unused.refresh()).await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_without_rotation_may_use_its_refresh_token_several_times_at_once() {
+    let provider = Arc::new(Provider::start().await);
+    provider.change_client(CLIENT, |client| client.rotate_refresh_tokens = false).await;
+    let first = provider.tokens("openid").await;
+    let mut racers = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let (provider, token) = (Arc::clone(&provider), first.refresh().to_owned());
+        racers.spawn(async move { provider.refresh(&token).await });
+    }
+    for answer in racers.join_all().await {
+        let tokens = answer.tokens();
+        assert_eq!(tokens.refresh_token, first.refresh_token);
+        assert_eq!(provider.userinfo(&tokens.access_token).await.status, 200);
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_stops_rotating_keeps_the_token_that_it_has() {
     let provider = Provider::start().await;

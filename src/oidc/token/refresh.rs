@@ -37,11 +37,14 @@ pub(super) async fn rotate(
     if now >= found.token.expires_at {
         return Err(invalid_grant(REFUSED, RotateRefusal::Expired.to_string()));
     }
-    // Held to the end: what overlaps with this request is a race, and a race has one winner.
-    let _turn = app
-        .races
-        .enter(RefreshTokenId(bearer.id()), now)
-        .ok_or_else(|| invalid_grant(REFUSED, RotateRefusal::Race.to_string()))?;
+    // Held to the end: what overlaps with this request is a race, and a race has one winner. A token that stays in use may be
+    // used by several at a time.
+    let _turn = if client.rotates_refresh_tokens() {
+        let turn = app.races.enter(RefreshTokenId(bearer.id()), now);
+        Some(turn.ok_or_else(|| invalid_grant(REFUSED, RotateRefusal::Race.to_string()))?)
+    } else {
+        None
+    };
     // RFC 6749 section 6: the scope may be narrowed, and only this access token is narrower then.
     let scope = narrow(&found.grant.scope, scope)?;
     let minted = issue::tokens(app, client, &found.grant, scope, client.rotates_refresh_tokens(), now);
