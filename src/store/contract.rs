@@ -5,6 +5,7 @@ mod client;
 mod consent;
 mod grant;
 mod key;
+mod race;
 mod refresh;
 pub(super) mod sample;
 mod session;

@@ -1,0 +1,273 @@
+//! Moves that meet: what was ended stays ended whichever came first, and what wasn't stays whole.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::task::JoinSet;
+
+use super::for_every_engine;
+use super::sample::{Family, Issue, NOW, bearer, client, given, secs, session, user};
+use crate::model::client::Client;
+use crate::model::grant::{Code, EndReason, Grant, Redeem, Rotate, RotateRefusal};
+use crate::model::id::{Bearer, ClientId, GrantId, UserId};
+use crate::model::user::User;
+use crate::store::{OwnedRedemption, Put, Store};
+
+/// Where somebody who works and somebody who ends it meet.
+#[derive(Default)]
+struct Meeting {
+    done: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Meeting {
+    fn note(&self) {
+        self.done.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Comes in when the work is under way.
+    async fn interrupt<T>(&self, end: impl Future<Output = T>) -> T {
+        while self.done.load(Ordering::SeqCst) < 5 {
+            tokio::task::yield_now().await;
+        }
+        let ended = end.await;
+        self.over.store(true, Ordering::SeqCst);
+        ended
+    }
+}
+
+/// Refreshes until it is over or refused; gives the last token, and all access tokens that came.
+async fn keep_refreshing(family: &Family, first: Issue, meeting: &Meeting) -> (Bearer, Vec<Bearer>) {
+    let (mut current, mut came) = (first.refresh, vec![first.access]);
+    while !meeting.is_over() {
+        let next = family.issue(NOW);
+        match family.rotate(&current, &next, NOW).await {
+            Rotate::Granted => {
+                current = next.refresh;
+                came.push(next.access);
+                meeting.note();
+            }
+            Rotate::Refused(RotateRefusal::Ended) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    (current, came)
+}
+
+async fn assert_all_dead(family: &Family, tokens: &[Bearer]) {
+    for token in tokens {
+        assert!(!family.opens(token, NOW).await);
+    }
+}
+
+/// Further codes of a family's user and client, each with a grant of its own.
+async fn more_codes(family: &Family, number: usize) -> Vec<Bearer> {
+    let like = family.grant().await;
+    let mut codes = Vec::new();
+    for _ in 0..number {
+        let bearer = bearer(secs(100_000));
+        let code = Code { digest: bearer.digest(), ..like.code.clone().unwrap() };
+        family.store.put_grant(Grant { id: GrantId(bearer.id()), code: Some(code), ..like.clone() }).await.unwrap();
+        codes.push(bearer);
+    }
+    codes
+}
+
+async fn rfc7009_2_1_what_refreshes_meanwhile_is_revoked_too(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    let meeting = Meeting::default();
+    let end = family.store.end_grant(&family.id, EndReason::Revoked, NOW);
+    let ((last, came), ended) = tokio::join!(keep_refreshing(&family, first, &meeting), meeting.interrupt(end));
+    assert_eq!(ended, Ok(true));
+    assert_all_dead(&family, &came).await;
+    let late = family.rotate(&last, &family.issue(NOW), NOW).await;
+    assert_eq!(late, Rotate::Refused(RotateRefusal::Ended));
+}
+
+async fn what_refreshes_while_the_password_changes_is_void(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    let meeting = Meeting::default();
+    let mut user = family.user.clone();
+    user.end_all();
+    let ((_, came), put) =
+        tokio::join!(keep_refreshing(&family, first, &meeting), meeting.interrupt(family.store.update_user(user)));
+    assert!(matches!(put, Ok(Put::Done(_))));
+    assert_all_dead(&family, &came).await;
+}
+
+async fn what_refreshes_while_its_consent_is_withdrawn_is_void(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    family.store.grant_consent(given("u", "app", "openid"), NOW).await.unwrap();
+    let meeting = Meeting::default();
+    let withdraw = family.store.withdraw_consent(&family.user.id, &family.client.id, NOW);
+    let ((_, came), withdrawn) = tokio::join!(keep_refreshing(&family, first, &meeting), meeting.interrupt(withdraw));
+    assert_eq!(withdrawn, Ok(true));
+    family.store.grant_consent(given("u", "app", "openid"), NOW).await.unwrap();
+    assert_all_dead(&family, &came).await;
+}
+
+async fn codes_that_are_redeemed_while_their_client_is_deleted_give_nothing_that_lives(store: Store) {
+    let family = Family::start(store).await;
+    let meeting = Meeting::default();
+    let codes = more_codes(&family, 40).await;
+    let redeem = async {
+        let mut came = Vec::new();
+        for code in &codes {
+            let issue = family.issue(NOW);
+            let mut tokens = issue.tokens.clone();
+            tokens.access.grant = GrantId(code.id());
+            let redemption = OwnedRedemption { digest: code.digest(), ..family.redemption() };
+            let redeemed = family.store.redeem_code(&GrantId(code.id()), redemption, tokens, NOW).await;
+            assert_eq!(redeemed, Ok(Redeem::Granted), "the grant is there, whatever has become of its client");
+            came.push(issue.access);
+            meeting.note();
+        }
+        came
+    };
+    let delete = family.store.delete_client(&family.client.id);
+    let (came, deleted) = tokio::join!(redeem, meeting.interrupt(delete));
+    assert_eq!((came.len(), deleted), (40, Ok(true)));
+    assert_all_dead(&family, &came).await;
+    let again = Client { generation: 8, ..client("app") };
+    assert!(matches!(family.store.create_client(again).await, Ok(Put::Done(_))));
+    assert_all_dead(&family, &came).await;
+}
+
+async fn what_is_issued_while_a_consent_is_withdrawn_lives_only_under_the_next_one(store: Store) {
+    let family = Family::start(store).await;
+    let (user, client) = (&family.user.id, &family.client.id);
+    family.store.grant_consent(given("u", "app", "openid"), NOW).await.unwrap();
+    let meeting = Meeting::default();
+    let issue = async {
+        let mut issued = Vec::new();
+        let mut left = 10;
+        while left > 0 {
+            left -= usize::from(meeting.is_over());
+            let consent_generation = family.store.consent(user, client).await.unwrap().unwrap().generation;
+            let bearer = bearer(secs(100_000));
+            let like = family.grant().await;
+            let code = Code { digest: bearer.digest(), ..like.code.clone().unwrap() };
+            let grant = Grant { id: GrantId(bearer.id()), code: Some(code), consent_generation, ..like };
+            family.store.put_grant(grant).await.unwrap();
+            issued.push((bearer, consent_generation));
+            meeting.note();
+        }
+        issued
+    };
+    let withdraw = async {
+        family.store.withdraw_consent(user, client, NOW).await.unwrap();
+        family.store.grant_consent(given("u", "app", "openid"), NOW).await.unwrap().generation
+    };
+    let (issued, current) = tokio::join!(issue, meeting.interrupt(withdraw));
+    for (bearer, generation) in &issued {
+        let found = family.store.find_code(bearer).await.unwrap().unwrap();
+        assert_eq!(found.is_live(&family.client, NOW), *generation == current);
+    }
+    assert!(issued.iter().any(|(_, generation)| *generation != current));
+    assert!(issued.iter().any(|(_, generation)| *generation == current));
+}
+
+async fn a_sweep_takes_nothing_from_those_who_refresh(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    for _ in 0..200 {
+        family.store.start_session(session(&bearer(secs(10)), &family.user), None).await.unwrap();
+    }
+    let meeting = Meeting::default();
+    let later = NOW + secs(3000);
+    let sweep = async {
+        let mut swept = 0;
+        while swept < 200 {
+            swept += family.store.sweep(later, 7).await.unwrap();
+        }
+        swept
+    };
+    let ((last, came), swept) = tokio::join!(keep_refreshing(&family, first, &meeting), meeting.interrupt(sweep));
+    assert_eq!(swept, 200, "the sessions, and nothing else");
+    for token in &came {
+        assert!(family.opens(token, later).await);
+    }
+    assert_eq!(family.rotate(&last, &family.issue(later), later).await, Rotate::Granted);
+}
+
+async fn no_change_of_many_writers_is_lost(store: Store) {
+    let Put::Done(_) = store.create_user(user("u", "Ada")).await.unwrap() else { panic!("a new user") };
+    let count = |user: &User| user.claims.get("count").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let mut writers = JoinSet::new();
+    for _ in 0..16 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for _ in 0..5 {
+                loop {
+                    let mut user = User::clone(&*store.user(&UserId::new("u")).await.unwrap().unwrap());
+                    user.claims.insert("count".into(), (count(&user) + 1).into());
+                    match store.update_user(user).await.unwrap() {
+                        Put::Done(_) => break,
+                        Put::Conflict { .. } => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+        });
+    }
+    writers.join_all().await;
+    let user = store.user(&UserId::new("u")).await.unwrap().unwrap();
+    assert_eq!((count(&user), user.version), (80, 81));
+}
+
+async fn pages_of_users_and_consents_hold_everything_once_whatever_else_is_written(store: Store) {
+    for number in 0..40 {
+        let name = format!("keep-{number:02}");
+        store.create_user(user(&name, &name)).await.unwrap();
+        store.grant_consent(given("u", &name, "openid"), NOW).await.unwrap();
+    }
+    let meeting = Meeting::default();
+    let noise = async {
+        let mut number = 0;
+        while !meeting.is_over() {
+            let (new, old) = (format!("keep-{:02}-noise", number % 40), format!("keep-{:02}-noise", number / 2 % 40));
+            store.create_user(user(&new, &new)).await.unwrap();
+            store.delete_user(&UserId::new(old)).await.unwrap();
+            store.grant_consent(given("u", &format!("{new}-app"), "openid"), NOW).await.unwrap();
+            store.withdraw_consent(&UserId::new("u"), &ClientId::new("keep-00"), NOW).await.unwrap();
+            number += 1;
+            meeting.note();
+        }
+    };
+    let read = async {
+        let mut seen = BTreeMap::<String, usize>::new();
+        let (mut user, mut consent) = (None, None);
+        loop {
+            let page = store.users(user.as_deref(), 3).await.unwrap();
+            page.items.iter().for_each(|user| *seen.entry(user.username.clone()).or_default() += 1);
+            user = page.next;
+            let Some(_) = user else { break };
+            tokio::task::yield_now().await;
+        }
+        loop {
+            let page = store.consents_of(&UserId::new("u"), consent.as_ref(), 3).await.unwrap();
+            page.items.iter().for_each(|consent| *seen.entry(format!("to {}", consent.client)).or_default() += 1);
+            consent = page.next;
+            let Some(_) = consent else { break };
+            tokio::task::yield_now().await;
+        }
+        seen
+    };
+    let ((), seen) = tokio::join!(noise, meeting.interrupt(read));
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+    assert_eq!(seen.keys().filter(|name| !name.contains("noise")).count(), 80);
+}
+
+for_every_engine! {
+    rfc7009_2_1_what_refreshes_meanwhile_is_revoked_too
+    what_refreshes_while_the_password_changes_is_void
+    what_refreshes_while_its_consent_is_withdrawn_is_void
+    codes_that_are_redeemed_while_their_client_is_deleted_give_nothing_that_lives
+    what_is_issued_while_a_consent_is_withdrawn_lives_only_under_the_next_one
+    a_sweep_takes_nothing_from_those_who_refresh
+    no_change_of_many_writers_is_lost
+    pages_of_users_and_consents_hold_everything_once_whatever_else_is_written
+}
