@@ -33,6 +33,7 @@ mod keys;
 mod log;
 mod login;
 mod logout;
+mod model;
 mod playground;
 mod refresh;
 mod relying_party;

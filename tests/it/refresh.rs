@@ -317,7 +317,7 @@ async fn a_client_without_rotation_may_use_its_refresh_token_several_times_at_on
     let provider = Arc::new(Provider::start().await);
     provider.change_client(CLIENT, |client| client.rotate_refresh_tokens = false).await;
     let first = provider.tokens("openid").await;
-    let mut racers = tokio::task::JoinSet::new();
+    let mut racers = JoinSet::new();
     for _ in 0..32 {
         let (provider, token) = (Arc::clone(&provider), first.refresh().to_owned());
         racers.spawn(async move { provider.refresh(&token).await });

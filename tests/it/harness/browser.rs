@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hallpass::base::form;
 
-use super::http::try_exchange;
+use super::http::attempt;
 use super::{PASSWORD, Response};
 
 #[derive(Clone)]
@@ -23,21 +23,6 @@ impl Browser {
 
     /// One request, and the cookies that come back.
     pub async fn send(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Response {
-        self.try_send(method, url, headers, body).await.unwrap()
-    }
-
-    /// One request for an address, where the server may be gone.
-    pub async fn try_get(&mut self, url: &str) -> Option<Response> {
-        self.try_send("GET", url, &[], None).await
-    }
-
-    async fn try_send(
-        &mut self,
-        method: &str,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: Option<Vec<u8>>,
-    ) -> Option<Response> {
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let language = self.accept_language.clone();
         let mut all = vec![("accept-language", language.as_str())];
@@ -45,7 +30,7 @@ impl Browser {
         if !cookies.is_empty() {
             all.push(("cookie", &cookies));
         }
-        let response = try_exchange(method, url, &all, body).await.ok()?;
+        let response = attempt(method, url, &all, body).await;
         for line in response.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
@@ -55,7 +40,7 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        Some(response)
+        response
     }
 
     /// The last answer of a chain of redirects at the provider.

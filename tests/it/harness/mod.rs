@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod browser;
 mod development;
+pub mod dice;
 pub mod http;
 pub mod inspect;
 pub mod place;

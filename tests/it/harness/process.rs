@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use super::http::try_exchange;
 use super::{Browser, Response, exchange};
 
 /// Where its log goes.
@@ -40,6 +39,12 @@ impl Process {
     pub async fn start_on(directory: &Path, more: &str) -> Self {
         let issuer = settle(directory, more);
         Self::start(directory, issuer).await
+    }
+
+    /// Serves the directory, whatever is in it, and comes back while it starts.
+    pub fn launch(directory: &Path, more: &str) -> Self {
+        let issuer = settle(directory, more);
+        Self::spawn(directory, issuer)
     }
 
     async fn start(directory: &Path, issuer: String) -> Self {
@@ -83,9 +88,11 @@ impl Process {
         (self.wait(), std::fs::read_to_string(self.directory.join(LOG)).unwrap())
     }
 
-    /// Ends it without warning.
+    /// Ends it without warning. Until now it must have run.
     pub fn kill(&self) {
-        self.child.lock().unwrap().kill().unwrap();
+        let mut child = self.child.lock().unwrap();
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended by itself");
+        child.kill().unwrap();
     }
 
     /// Starts it again after its end.
@@ -106,15 +113,10 @@ impl Process {
 
     /// A token request of the client `web`.
     pub async fn token(&self, form: &[(&str, &str)]) -> Response {
-        self.try_token(form).await.unwrap()
-    }
-
-    /// The same, as long as the process answers.
-    pub async fn try_token(&self, form: &[(&str, &str)]) -> Option<Response> {
         let form = [&[("client_id", super::CLIENT), ("client_secret", super::SECRET)], form].concat();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let body = hallpass::base::form::render(form).into_bytes();
-        try_exchange("POST", &format!("{}/token", self.issuer), &headers, Some(body)).await.ok()
+        exchange("POST", &format!("{}/token", self.issuer), &headers, Some(body)).await
     }
 
     pub async fn userinfo(&self, access_token: &str) -> Response {
