@@ -1,5 +1,7 @@
 //! `UserInfo` (OpenID Connect Core 1.0 section 5.3).
 
+use std::sync::Arc;
+
 use hyper::Method;
 
 use crate::app::App;
@@ -36,7 +38,7 @@ async fn presented_token(app: &App, request: &mut Request) -> Result<Option<Secr
 }
 
 /// The access token in its context, if everything that it stands on still holds.
-async fn live_access(app: &App, request: &Request, token: &Secret) -> Result<AccessContext, Fault> {
+async fn live_access(app: &App, request: &Request, token: &Secret) -> Result<Arc<AccessContext>, Fault> {
     let refused = |why: &str| Fault::from(bearer::invalid_token(why));
     let bearer = Bearer::parse(BearerKind::AccessToken, token.expose()).ok_or_else(|| refused("not one of ours"))?;
     let access = app.store.find_access_token(&bearer).await?.ok_or_else(|| refused("there is no such token"))?;

@@ -5,7 +5,7 @@
 //!   makes it atomic and adds nothing. Of any number of moves on the same row at once, each sees what those before it did.
 //! - **Acknowledged means durable.** A write answers after it is on the disk. [`StoreError::Unavailable`] means that nobody
 //!   knows; [`StoreError::Busy`] that it didn't happen. Once its future has been polled a write happens, whether or not anybody waits.
-//! - **What a write changed is in force for every call that begins after its answer**, cached clients included.
+//! - **What a write changed is in force for every call that begins after its answer**, what is cached included.
 //! - **Not found is `None`, a conflict is an outcome.** An error is about the store, never about what was asked.
 //! - **Bearer values aren't stored**, only digests of them, and those are compared in constant time. Client secrets and
 //!   private keys are sealed under the server key, without which the store doesn't open.
@@ -297,8 +297,9 @@ impl Store {
         engine.find_code(bearer)
     }
 
-    /// The access token that a bearer value is, expired or not. `None` too when its grant or user is no more.
-    pub async fn find_access_token(&self, bearer: &Bearer) -> Result<Option<AccessContext>, StoreError> {
+    /// The access token that a bearer value is, expired or not. `None` too when its grant or user is no more. From the cache
+    /// where it is there.
+    pub async fn find_access_token(&self, bearer: &Bearer) -> Result<Option<Arc<AccessContext>>, StoreError> {
         let Self::Embedded(engine) = self;
         engine.find_access_token(bearer)
     }

@@ -24,6 +24,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// How many clients are kept parsed. 1024.
     pub cached_clients: usize,
+    /// How many access tokens are kept parsed, with their grants and users. 4096.
+    pub cached_access_tokens: usize,
     /// How many writes may wait; one more is refused with [`StoreError::Busy`]. 1024.
     pub queue: usize,
     /// How many writes go into one commit at most. 256.
@@ -35,7 +37,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20, cached_clients: 1024, queue: 1024, batch: 256, retry: Duration::from_millis(100) }
+        Self {
+            cache_bytes: 64 << 20,
+            cached_clients: 1024,
+            cached_access_tokens: 4096,
+            queue: 1024,
+            batch: 256,
+            retry: Duration::from_millis(100),
+        }
     }
 }
 

@@ -1,9 +1,7 @@
 //! Clients. Their secrets stand sealed in a table of their own.
 
-use std::collections::HashMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::engine::{Change, Tables};
 use super::fault::Fault;
@@ -26,7 +24,8 @@ impl Embedded {
             None => Ok(None),
         })?;
         if let Some(client) = &client {
-            cache.insert(Arc::clone(client), revision);
+            let newer = |kept: &Client, read: &Client| kept.version > read.version;
+            cache.insert_unless(id.clone(), Arc::clone(client), revision, newer);
         }
         Ok(client)
     }
@@ -109,95 +108,4 @@ fn with_secret(tables: &impl Tables, mut client: Client) -> Result<Arc<Client>, 
         client.secret = Some(Secret::new(text));
     }
     Ok(Arc::new(client))
-}
-
-/// Clients as they were last read, up to a number of them.
-///
-/// A reader may be slow: what it read may have been changed since, and the change been published. So it notes the revision
-/// before it reads, and what it read is kept only if that is still the revision.
-pub(super) struct ClientCache {
-    clients: RwLock<HashMap<ClientId, Arc<Client>>>,
-    capacity: usize,
-    revision: AtomicU64,
-}
-
-impl ClientCache {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { clients: RwLock::default(), capacity, revision: AtomicU64::new(0) }
-    }
-
-    pub(super) fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
-    }
-
-    fn get(&self, id: &ClientId) -> Option<Arc<Client>> {
-        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    fn insert(&self, client: Arc<Client>, revision: u64) {
-        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        // The revision moves under the lock.
-        if self.capacity == 0 || self.revision() != revision {
-            return;
-        }
-        // Between a commit and its publication both versions can be read: nobody who saw the new one gets the old one again.
-        if clients.get(&client.id).is_some_and(|kept| kept.version > client.version) {
-            return;
-        }
-        if clients.len() >= self.capacity
-            && let Some(any) = clients.keys().next().cloned()
-        {
-            clients.remove(&any);
-        }
-        clients.insert(client.id.clone(), client);
-    }
-
-    /// Forgets all clients: they change rarely.
-    pub(super) fn invalidate(&self) {
-        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        self.revision.fetch_add(1, Ordering::AcqRel);
-        clients.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::Timestamp;
-
-    fn client(id: &str) -> Arc<Client> {
-        Arc::new(Client::new(ClientId::new(id), id.into(), 0, Timestamp::EPOCH))
-    }
-
-    #[test]
-    fn what_was_read_before_a_change_is_not_kept_after_it() {
-        let cache = ClientCache::new(8);
-        let before = cache.revision();
-        cache.invalidate();
-        cache.insert(client("a"), before);
-        assert!(cache.get(&ClientId::new("a")).is_none());
-        cache.insert(client("a"), cache.revision());
-        assert!(cache.get(&ClientId::new("a")).is_some());
-        cache.invalidate();
-        assert!(cache.get(&ClientId::new("a")).is_none());
-    }
-
-    #[test]
-    fn a_slow_reader_does_not_bring_an_old_version_back() {
-        let cache = ClientCache::new(8);
-        let newer = Arc::new(Client { version: 2, ..Client::clone(&client("a")) });
-        cache.insert(newer, cache.revision());
-        cache.insert(client("a"), cache.revision());
-        assert_eq!(cache.get(&ClientId::new("a")).unwrap().version, 2);
-    }
-
-    #[test]
-    fn the_cache_is_bounded() {
-        let cache = ClientCache::new(3);
-        for id in ["a", "b", "c", "d", "e"] {
-            cache.insert(client(id), cache.revision());
-            assert!(cache.get(&ClientId::new(id)).is_some());
-        }
-        assert_eq!(cache.clients.read().unwrap().len(), 3);
-    }
 }

@@ -7,15 +7,17 @@ use std::sync::{PoisonError, RwLock};
 
 use redb::{
     Database, DatabaseError, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    StorageError, Table, TableDefinition, TableError, Value, WriteTransaction,
+    StorageError, Table, TableDefinition, TableError, TableHandle, Value, WriteTransaction,
 };
 
-use super::client::ClientCache;
+use super::cache::Cache;
 use super::fault::Fault;
 use super::tables::{self, META, META_FORMAT, META_KEY_CHECK};
 use crate::base::random::Random;
 use crate::jose::seal::ServerKey;
-use crate::store::{Options, Revision, StoreError};
+use crate::model::client::Client;
+use crate::model::id::{AccessTokenId, ClientId};
+use crate::store::{AccessContext, Options, Revision, StoreError};
 
 /// The version of all layouts that this release writes.
 pub(super) const FORMAT: u32 = 1;
@@ -80,6 +82,8 @@ pub(super) struct Change<'c> {
 pub(super) struct Touched {
     clients: bool,
     keys: bool,
+    /// What a live access token stands on.
+    access: bool,
 }
 
 impl<'c> Change<'c> {
@@ -87,8 +91,19 @@ impl<'c> Change<'c> {
         Self { transaction, engine, writes: Cell::default(), touched: Cell::default() }
     }
 
-    /// Opens a table to write to it.
+    /// Opens a table to write to it. Whatever was read through it before has to be read again, as far as it is cached.
     pub(super) fn write<K: Key, V: Value>(
+        &self,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<Table<'c, K, V>, TableError> {
+        if tables::ACCESS_STANDS_ON.contains(&definition.name()) {
+            self.touched.set(Touched { access: true, ..self.touched.get() });
+        }
+        self.add(definition)
+    }
+
+    /// The same for a row that wasn't there before: it changes nothing that could be cached.
+    pub(super) fn add<K: Key, V: Value>(
         &self,
         definition: TableDefinition<'static, K, V>,
     ) -> Result<Table<'c, K, V>, TableError> {
@@ -142,7 +157,8 @@ pub(super) struct Engine {
     database: RwLock<Option<Database>>,
     failed: AtomicBool,
     server_key: ServerKey,
-    pub(super) clients: ClientCache,
+    pub(super) clients: Cache<ClientId, Client>,
+    pub(super) access: Cache<AccessTokenId, AccessContext>,
     keys_revision: AtomicU64,
 }
 
@@ -170,7 +186,8 @@ impl Engine {
             database: RwLock::new(Some(database)),
             failed: AtomicBool::new(false),
             server_key,
-            clients: ClientCache::new(options.cached_clients),
+            clients: Cache::new(options.cached_clients),
+            access: Cache::new(options.cached_access_tokens),
             keys_revision: AtomicU64::new(0),
         })
     }
@@ -214,6 +231,9 @@ impl Engine {
         if touched.keys {
             self.keys_revision.fetch_add(1, Ordering::AcqRel);
         }
+        if touched.access {
+            self.access.invalidate();
+        }
     }
 
     /// Closes the database and opens it again. Which of the failed commits happened is known only then.
@@ -223,7 +243,7 @@ impl Engine {
         let database = open_database(&self.opener)?;
         check(&database, &self.server_key)?;
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
-        self.publish(Touched { clients: true, keys: true });
+        self.publish(Touched { clients: true, keys: true, access: true });
         self.failed.store(false, Ordering::Release);
         Ok(())
     }

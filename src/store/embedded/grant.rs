@@ -16,7 +16,7 @@ use crate::store::{GrantContext, OwnedRedemption, Rotation, StoreError, TokenCon
 
 impl Embedded {
     pub(in crate::store) async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
-        self.write(move |change| put_grant(change, &grant)).await
+        self.write(move |change| GRANTS.add(change, grant.id.0.as_bytes(), &grant)).await
     }
 
     pub(in crate::store) fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
@@ -56,12 +56,21 @@ impl Embedded {
     pub(in crate::store) fn find_access_token(
         &self,
         bearer: &Bearer,
-    ) -> Result<Option<TokenContext<AccessToken>>, StoreError> {
-        let digest = bearer.digest();
-        self.read(|snapshot| match ACCESS_TOKENS.get(snapshot, bearer.id().as_bytes())? {
-            Some(token) if token.digest.matches(&digest) => token_context(snapshot, token.grant, token),
-            Some(_) | None => Ok(None),
-        })
+    ) -> Result<Option<Arc<TokenContext<AccessToken>>>, StoreError> {
+        let cache = &self.0.engine.access;
+        let (id, digest) = (AccessTokenId(bearer.id()), bearer.digest());
+        let its_own = |access: &Arc<TokenContext<AccessToken>>| access.token.digest.matches(&digest);
+        if let Some(access) = cache.get(&id) {
+            return Ok(Some(access).filter(its_own));
+        }
+        let revision = cache.revision();
+        let access = self.read(|snapshot| match ACCESS_TOKENS.get(snapshot, id.0.as_bytes())? {
+            Some(token) => token_context(snapshot, token.grant, token),
+            None => Ok(None),
+        })?;
+        let Some(access) = access.map(Arc::new).filter(its_own) else { return Ok(None) };
+        cache.insert(id, Arc::clone(&access), revision);
+        Ok(Some(access))
     }
 
     pub(in crate::store) fn find_refresh_token(
@@ -185,7 +194,7 @@ fn put_refresh(change: &Change<'_>, token: &RefreshToken) -> Result<(), Fault> {
 }
 
 fn put_tokens(change: &Change<'_>, tokens: &NewTokens) -> Result<(), Fault> {
-    ACCESS_TOKENS.put(change, tokens.access.id.0.as_bytes(), &tokens.access)?;
+    ACCESS_TOKENS.add(change, tokens.access.id.0.as_bytes(), &tokens.access)?;
     tokens.refresh.as_ref().map_or(Ok(()), |refresh| put_refresh(change, refresh))
 }
 

@@ -5,6 +5,7 @@
 //! - Writes are jobs for the [writer](writer::Writer)'s thread. Their methods are async.
 //! - One file for each noun; all key layouts are in [`tables`].
 
+mod cache;
 mod client;
 mod codec;
 mod consent;

@@ -58,6 +58,9 @@ pub(super) const KEYS: Rows<&str, SigningKey> = Rows::new("keys");
 /// Key id.
 pub(super) const PRIVATE_KEYS: SealedRows = SealedRows::new("private-keys", "private key");
 
+/// The tables that decide whether an access token is live, beside those of its client.
+pub(super) const ACCESS_STANDS_ON: [&str; 4] = ["access-tokens", "grants", "users", "consents"];
+
 /// Makes all tables, so that no reader finds one missing.
 pub(super) fn create_all(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(META)?;
@@ -122,6 +125,13 @@ impl<K: Key + 'static, R: Encode<()> + for<'b> Decode<'b, ()>> Rows<K, R> {
         let table = tables.table(self.definition)?;
         let row = table.get(key)?;
         row.map(|row| codec::decode(row.value())).transpose()
+    }
+
+    /// Writes a record under a key that nobody had before: a random one.
+    pub(super) fn add(&self, change: &Change<'_>, key: K::SelfType<'_>, record: &R) -> Result<(), Fault> {
+        let row = codec::encode(record)?;
+        change.add(self.definition)?.insert(key, row.as_slice())?;
+        Ok(())
     }
 
     /// Writes a record, over the one that was there.
