@@ -59,7 +59,8 @@ pub fn check_redirect(text: &str) -> Result<(), UriError> {
     if UNSAFE_SCHEMES.contains(&url.scheme()) {
         return Err(UriError::Scheme);
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    // As written: the parser forgets a user name and a password that are empty, and other readers may not.
+    if authority(text).is_some_and(|authority| authority.contains('@')) {
         return Err(UriError::UserInfo);
     }
     if url.host_str().is_some_and(|host| host.contains('*')) {
@@ -87,11 +88,16 @@ fn parse(text: &str) -> Result<Url, UriError> {
     }
     let url = Url::parse(text).map_err(|_| UriError::NotAbsolute)?;
     // `https:example` and `https:///example` would be repaired by the parser; compare what was written.
-    let authority = text.split_once("://").map(|(_, rest)| rest);
-    if url.is_special() && authority.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
+    if url.is_special() && authority(text).is_none_or(str::is_empty) {
         return Err(UriError::NotAbsolute);
     }
     Ok(url)
+}
+
+/// What stands between `//` and the path, the query or the fragment (RFC 3986 section 3.2), as written.
+fn authority(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(':')?;
+    rest.strip_prefix("//")?.split(['/', '?', '#']).next()
 }
 
 /// The origin of an http or https URI as a browser sends it in `Origin` (RFC 6454 section 6.2); `None` for others.
@@ -178,6 +184,8 @@ mod tests {
             "myapp://cb",
             "urn:ietf:wg:oauth:2.0:oob",
             "https://app.example",
+            "https://app.example/@user?to=me@app.example",
+            "myapp:/cb//user@host",
         ] {
             assert_eq!(check_redirect(good), Ok(()), "{good}");
         }
@@ -186,6 +194,7 @@ mod tests {
             ("", UriError::NotAbsolute),
             ("https:app.example", UriError::NotAbsolute),
             ("https:///app.example", UriError::NotAbsolute),
+            ("https:app.example/go?to=https://app.example", UriError::NotAbsolute),
             ("https://a b/", UriError::NotAbsolute),
             ("https://a\r\n/", UriError::NotAbsolute),
             ("https://app.example\\@evil.example/", UriError::NotAbsolute),
@@ -195,6 +204,9 @@ mod tests {
             ("JavaScript:alert(1)", UriError::Scheme),
             ("data:text/html,x", UriError::Scheme),
             ("https://user@app.example/", UriError::UserInfo),
+            ("https://@app.example/", UriError::UserInfo),
+            ("https://:@app.example/", UriError::UserInfo),
+            ("myapp://:@", UriError::UserInfo),
             ("ftp://app.example/", UriError::Scheme),
             ("https://*.app.example/cb", UriError::Wildcard),
         ] {
