@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn verify<'a>(token: &'a str, verifier: &Verifier) -> Result<Verified, JwsError> {
+fn verify(token: &str, verifier: &Verifier) -> Result<Verified, JwsError> {
     Jws::parse(token)?.verify(|_| Some(verifier))
 }
 

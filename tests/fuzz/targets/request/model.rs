@@ -121,6 +121,8 @@ pub struct Model<'w> {
     agreements: HashSet<(usize, usize)>,
     pub codes: HashMap<String, Code>,
     tokens: HashMap<String, Token>,
+    /// All that was ever said where no secret belongs.
+    open: String,
     refreshes: HashMap<String, Refresh>,
     /// In the order in which they were given out.
     pub code_values: Vec<String>,
@@ -139,6 +141,7 @@ impl<'w> Model<'w> {
             agreements: HashSet::new(),
             codes: HashMap::new(),
             tokens: HashMap::new(),
+            open: String::new(),
             refreshes: HashMap::new(),
             code_values: Vec::new(),
             access_values: Vec::new(),
@@ -167,7 +170,9 @@ impl<'w> Model<'w> {
 
     /// One exchange.
     pub fn check(&mut self, sent: &Sent, reply: &Reply, log: &str) {
-        answer::check(sent, reply, log);
+        // What one request says openly, the pages and answers that come of it may repeat.
+        self.open.push_str(&sent.open);
+        answer::check(sent, reply, log, &self.open);
         let now = self.world.now();
         let from = self.pending_of(sent, now);
         if let Some(session) = sent.session.as_ref().and_then(|value| self.sessions.get_mut(value)) {
@@ -190,7 +195,7 @@ impl<'w> Model<'w> {
         // What is in a user's claims alone is for userinfo and ID tokens, or for whoever said it themselves.
         let body = std::str::from_utf8(reply.body()).unwrap_or_default();
         for (_, _, email) in USERS {
-            let told = sent.path == "/userinfo" || sent.open.contains(email);
+            let told = sent.path == "/userinfo" || self.open.contains(email);
             assert!(told || !body.contains(email) && !log.contains(email), "{email}: {sent:?} {body} {log}");
         }
     }

@@ -333,7 +333,7 @@ impl<'w> Play<'w> {
                     }
                 }
                 // Whatever it is.
-                None => sent.open.push_str(body.unwrap_or_else(|| target)),
+                None => sent.open.push_str(body.unwrap_or(target)),
             }
         }
         let is_head = sent.method == Method::HEAD;
