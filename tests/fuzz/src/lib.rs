@@ -42,11 +42,16 @@ pub async fn provider(clock: FixedClock) -> App {
     App::new(settings, store, Clock::Fixed(clock), random).expect("a provider")
 }
 
-/// A text after edits of four bytes each: where (two bytes), what, and with what. No edits leave it as it is.
+/// A text after edits of four bytes each: where (two bytes, from the start or, when negative, from the end), what, and with
+/// what. No edits leave it as it is.
 pub fn edited(original: &str, edits: &[u8]) -> Vec<u8> {
     let mut text = original.as_bytes().to_vec();
     for edit in edits.chunks_exact(4).take(16) {
-        let at = usize::from(u16::from_be_bytes([edit[0], edit[1]])) % (text.len() + 1);
+        let place = i16::from_be_bytes([edit[0], edit[1]]);
+        let at = match usize::try_from(place) {
+            Ok(from_start) => from_start % (text.len() + 1),
+            Err(_) => text.len() - usize::from(!place.cast_unsigned()) % (text.len() + 1),
+        };
         let byte = edit[3];
         match edit[2] % 7 {
             0 if at < text.len() => text[at] = byte,

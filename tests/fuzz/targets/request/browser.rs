@@ -12,8 +12,8 @@ pub const SESSION: &str = "__Host-hallpass-session";
 #[derive(Clone, Default)]
 pub struct Browser {
     cookies: BTreeMap<String, String>,
-    /// The hidden field `pending` of the page it shows, or the parameter of where it was sent.
-    pub pending: String,
+    /// The hidden field `pending` of each page it has shown, or the parameter of where it was sent; the last one is that of now.
+    pub pendings: Vec<String>,
     /// The hidden field `csrf` of the page it shows.
     pub csrf: String,
     /// Where it was sent, if that is ours.
@@ -50,7 +50,7 @@ impl Browser {
         self.sent_to = self.sent_to.take().filter(|location| location.starts_with('/'));
         let sent = self.sent_to.as_ref().and_then(|location| location.split_once("?pending=")).map(|(_, value)| value);
         if let Some(pending) = hidden(body, "pending").next().or(sent) {
-            self.pending = pending.to_owned();
+            self.pendings.push(pending.to_owned());
         }
         if let Some(csrf) = hidden(body, "csrf").next() {
             self.csrf = csrf.to_owned();

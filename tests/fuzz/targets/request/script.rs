@@ -22,7 +22,8 @@
 //! ```
 //!
 //! In text, `{code}`, `{access}`, `{refresh}`, `{id}`, `{pending}`, `{csrf}`, `{session}`, `{browser}`, `{sub}` and `{secret}` stand
-//! for what was given out last; `{code1}` for the one before.
+//! for what was given out last; `{code1}` to `{code4}` for what came before. `{pending}` is this browser's and `{foreign}` that of
+//! the next one, as are `{session}`, `{browser}` and `{session1}`, `{browser1}`.
 
 use std::time::Duration;
 
@@ -186,13 +187,13 @@ impl<'w> Play<'w> {
     fn log_in(&mut self, user: usize, right: bool) {
         let (name, password, _) = USERS[user];
         let password = if right { password } else { "wrong" };
-        let pending = &self.browsers[self.current].pending;
+        let pending = nth(&self.browsers[self.current].pendings, 0);
         let body = format!("pending={pending}&username={name}&password={}&decision=login", encoded(password));
         self.send(Method::POST, "/login", Some(&body));
     }
 
     fn submit(&mut self, path: &str, decision: &str) {
-        let body = format!("pending={}&decision={decision}", self.browser().pending);
+        let body = format!("pending={}&decision={decision}", nth(&self.browser().pendings, 0));
         self.send(Method::POST, path, Some(&body));
     }
 
@@ -250,22 +251,22 @@ impl<'w> Play<'w> {
             return text.to_owned();
         }
         let browser = &self.browsers[self.current];
+        let others = &self.browsers[(self.current + 1) % self.browsers.len()];
         let mut out = text.to_owned();
         for (name, values) in [
+            ("pending", &browser.pendings),
+            ("foreign", &others.pendings),
             ("code", &self.model.code_values),
             ("access", &self.model.access_values),
             ("refresh", &self.model.refresh_values),
             ("id", &self.model.id_values),
         ] {
-            for back in 0..3 {
+            for back in 0..5 {
                 let slot = if back == 0 { format!("{{{name}}}") } else { format!("{{{name}{back}}}") };
                 out = out.replace(&slot, nth(values, back));
             }
         }
-        let others = &self.browsers[(self.current + 1) % self.browsers.len()];
         for (slot, value) in [
-            ("{pending}", browser.pending.as_str()),
-            ("{pending1}", others.pending.as_str()),
             ("{csrf}", browser.csrf.as_str()),
             ("{session}", browser.cookie(SESSION)),
             ("{session1}", others.cookie(SESSION)),
