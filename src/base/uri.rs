@@ -87,8 +87,9 @@ fn parse(text: &str) -> Result<Url, UriError> {
         return Err(UriError::NotAbsolute);
     }
     let url = Url::parse(text).map_err(|_| UriError::NotAbsolute)?;
-    // `https:example` and `https:///example` would be repaired by the parser; compare what was written.
-    if url.is_special() && authority(text).is_none_or(str::is_empty) {
+    // `https:example` and `https:///example` would be repaired by the parser; compare what was written. A host in
+    // percent-encoding would be decoded, also to characters that none may have: `%22` is a quotation mark.
+    if url.is_special() && authority(text).is_none_or(|authority| authority.is_empty() || authority.contains('%')) {
         return Err(UriError::NotAbsolute);
     }
     Ok(url)
@@ -185,6 +186,7 @@ mod tests {
             "urn:ietf:wg:oauth:2.0:oob",
             "https://app.example",
             "https://app.example/@user?to=me@app.example",
+            "https://app.example/%22",
             "myapp:/cb//user@host",
         ] {
             assert_eq!(check_redirect(good), Ok(()), "{good}");
@@ -195,6 +197,8 @@ mod tests {
             ("https:app.example", UriError::NotAbsolute),
             ("https:///app.example", UriError::NotAbsolute),
             ("https:app.example/go?to=https://app.example", UriError::NotAbsolute),
+            ("https://%61pp.example/", UriError::NotAbsolute),
+            ("https://app%22.example/", UriError::NotAbsolute),
             ("https://a b/", UriError::NotAbsolute),
             ("https://a\r\n/", UriError::NotAbsolute),
             ("https://app.example\\@evil.example/", UriError::NotAbsolute),

@@ -196,6 +196,7 @@ mod tests {
             ("https://user@id.example.com", IssuerError::Uri(UriError::UserInfo)),
             ("ftp://id.example.com", IssuerError::Uri(UriError::NotHttp)),
             ("id.example.com", IssuerError::Uri(UriError::NotAbsolute)),
+            ("https://id%22.example.com", IssuerError::Uri(UriError::NotAbsolute)),
             ("", IssuerError::Uri(UriError::NotAbsolute)),
             ("https://id.example.com/a//b", IssuerError::Path),
             ("https://id.example.com//", IssuerError::Path),
