@@ -107,7 +107,9 @@ fn hidden_secrets(sent: &Sent, reply: &Reply, body: &str, log: &str, open: &str)
     }
     for (place, text) in [("body", body), ("head", heads.as_str()), ("log", log)] {
         for (at, prefix) in text.match_indices("hp") {
-            let Some(value) = text.get(at..at + 68).filter(|value| is_bearer(value)) else { continue };
+            // By itself: in the middle of a signature it means nothing.
+            let inside = text[..at].ends_with(|before: char| before.is_ascii_alphanumeric() || "-_.".contains(before));
+            let Some(value) = text.get(at..at + 68).filter(|value| !inside && is_bearer(value)) else { continue };
             let kind = &value[prefix.len()..4];
             let given = match (kind, place) {
                 ("c_", "head") => header(reply, LOCATION).is_some_and(|location| location.contains(value)),
