@@ -159,6 +159,19 @@ impl Actor {
         }
     }
 
+    /// The same act by the browser as it is now: it may have logged in since.
+    fn as_of_now(&self, act: Act) -> Act {
+        match act {
+            Act::Silent { user, client, scope, .. } => Act::Silent { user, client, scope, held: self.world.held(user) },
+            Act::LogIn { user, password, client, .. } => {
+                Act::LogIn { user, password, client, held: self.world.held(user) }
+            }
+            Act::Agree { user, client, scope, .. } => Act::Agree { user, client, scope, held: self.world.held(user) },
+            Act::LogOut { user, .. } => Act::LogOut { user, held: self.world.held(user) },
+            act => act,
+        }
+    }
+
     /// Looks at what it was told, in this round and in all before it.
     async fn look_around(&mut self) {
         let tokens: Vec<_> = self.world.access.keys().copied().collect();
@@ -176,6 +189,7 @@ impl Actor {
         }
         // As somebody does who got no answer.
         if let Some(act) = self.doubt.take() {
+            let act = self.as_of_now(act);
             assert!(self.take(act).await);
         }
         for _ in 0..3 {
