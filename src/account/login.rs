@@ -16,13 +16,16 @@ use crate::app::request::Request;
 use crate::app::throttle::RetryAfter;
 use crate::base::form::Form;
 use crate::base::secret::Secret;
-use crate::model::user::{User, fold_username};
+use crate::model::user::{MAX_USERNAME, User, fold_username};
 use crate::oidc::authorize::resume;
 use crate::page::{LoginPage, LoginProblem, Persona};
 use crate::protocol::claims;
 
 /// How many users the page offers in development.
 const MAX_PERSONAS: usize = 8;
+
+/// The longest name in bytes, with some white space around it.
+const MAX_TYPED: usize = 5 * MAX_USERNAME;
 
 /// Shows the page.
 ///
@@ -56,7 +59,8 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(cookie))
         }
         Err(problem) => {
-            let username = form.get("username").unwrap_or_default().to_owned();
+            // What is nobody's name for its length isn't shown again either: it could be as large as the request.
+            let username = form.get("username").filter(|typed| can_be_a_name(typed)).unwrap_or_default().to_owned();
             let reply = page(app, &visit, username, Some(problem), false).await?;
             Ok(match problem {
                 LoginProblem::Throttled { seconds } => {
@@ -66,6 +70,11 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             })
         }
     }
+}
+
+/// Whether what was typed is no longer than a user name may be, white space around it left out.
+fn can_be_a_name(typed: &str) -> bool {
+    typed.trim().chars().count() <= MAX_USERNAME && typed.len() <= MAX_TYPED
 }
 
 /// Development: whoever clicks on somebody is them.
@@ -80,6 +89,9 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
     let (Some(username), Some(password)) = (form.get("username"), form.get("password")) else {
         return Ok(Err(LoginProblem::Missing));
     };
+    if !can_be_a_name(username) {
+        return Ok(Err(LoginProblem::Wrong));
+    }
     let address = request.client_address();
     let attempt = match app.throttle.attempt(&fold_username(username), address, app.clock.now()) {
         Ok(attempt) => attempt,

@@ -63,6 +63,21 @@ async fn unknown_users_wrong_passwords_and_disabled_users_get_one_answer() {
 }
 
 #[tokio::test]
+async fn a_username_longer_than_any_is_refused_and_not_shown() {
+    let provider = Provider::start().await;
+    let (mut browser, page) = at_login(&provider).await;
+    let longest = "\"".repeat(150);
+    let answer = browser.log_in(&page, &longest, PASSWORD).await;
+    assert_eq!(answer.field("username"), longest, "somebody may have this name");
+    for (username, password) in [("\"".repeat(151), PASSWORD), ("\"".repeat(60_000), ""), (" ".repeat(1000), PASSWORD)] {
+        let answer = browser.log_in(&answer, &username, password).await;
+        assert_eq!((answer.status, answer.field("username").as_str()), (200, ""));
+        assert!(answer.has_id("login-problem") && browser.session().is_none());
+        assert!(answer.body.len() < page.body.len() + 1000, "{} bytes", answer.body.len());
+    }
+}
+
+#[tokio::test]
 async fn an_empty_field_is_no_attempt() {
     let provider = Provider::start().await;
     let (mut browser, page) = at_login(&provider).await;
