@@ -2,6 +2,7 @@
 //! mints codes and tokens.
 
 pub mod address;
+mod body;
 pub mod browser;
 pub mod cookie;
 pub mod cors;

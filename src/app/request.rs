@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_LANGUAGE, AUTHORIZATION, AsHeaderName, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
     ORIGIN,
@@ -17,6 +17,7 @@ use hyper::http::uri::InvalidUri;
 use hyper::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
+use super::body::Arriving;
 use crate::base::clock::Timestamp;
 use crate::base::form::{Form, FormError};
 use crate::base::random::Random;
@@ -32,7 +33,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub struct Limits {
     /// Bytes of a body; 64 KiB by default. More gets 413.
     pub body_size: usize,
-    /// How long a body may take to arrive, counted from when it is asked for; 30 s by default. Longer gets 408.
+    /// How long a body may take to arrive; 30 s by default. Longer gets 408.
     pub body_deadline: Duration,
 }
 
@@ -165,7 +166,7 @@ pub struct Arrival<'a> {
     pub limits: Limits,
 }
 
-/// A request, its body not read yet.
+/// A request. Its body may still be on its way.
 pub struct Request {
     method: Method,
     head: bool,
@@ -181,7 +182,7 @@ pub struct Request {
 }
 
 enum Body {
-    Arriving(Incoming),
+    Arriving(Arriving),
     Arrived(Result<Bytes, RequestError>),
 }
 
@@ -190,8 +191,9 @@ impl Request {
     ///
     /// HEAD becomes GET (RFC 9110 section 9.3.2 gives both the same headers); the server drops the answer's body.
     pub fn arrived(request: hyper::Request<Incoming>, arrival: &Arrival<'_>) -> Self {
-        let (parts, body) = request.into_parts();
-        Self::assemble(parts.method, parts.uri, parts.headers, Body::Arriving(body), arrival)
+        let (parts, incoming) = request.into_parts();
+        let body = Arriving::new(incoming).map_or(Body::Arrived(Ok(Bytes::new())), Body::Arriving);
+        Self::assemble(parts.method, parts.uri, parts.headers, body, arrival)
     }
 
     /// A request that needs no connection: for commands and tests. It comes from 127.0.0.1 at `now`, without headers
@@ -427,12 +429,47 @@ impl Request {
     /// # Errors
     /// [`RequestError::TooLarge`], [`RequestError::Timeout`] or [`RequestError::Disconnected`].
     pub async fn body(&mut self) -> Result<Bytes, RequestError> {
-        let arrived = match &mut self.body {
-            Body::Arrived(arrived) => return arrived.clone(),
-            Body::Arriving(incoming) => receive(incoming, self.limits).await,
-        };
-        self.body = Body::Arrived(arrived.clone());
-        arrived
+        if let Body::Arriving(arriving) = &mut self.body {
+            // The server has waited for the body already, up to its own limit of size: only larger ones are left.
+            let (limit, deadline) = (self.limits.body_size, self.limits.body_deadline);
+            let arrived = tokio::time::timeout(deadline, std::future::poll_fn(|cx| arriving.poll(limit, cx))).await;
+            self.body = Body::Arrived(arrived.unwrap_or(Err(RequestError::Timeout)));
+        }
+        match &self.body {
+            Body::Arrived(arrived) => arrived.clone(),
+            // Not after the lines above.
+            Body::Arriving(_) => Err(RequestError::Disconnected),
+        }
+    }
+
+    /// Whether there is a body that is still on its way.
+    pub fn is_arriving(&self) -> bool {
+        matches!(self.body, Body::Arriving(_))
+    }
+
+    /// How much of a body that is still on its way has come.
+    pub fn arrived_bytes(&self) -> usize {
+        match &self.body {
+            Body::Arriving(arriving) => arriving.len(),
+            Body::Arrived(_) => 0,
+        }
+    }
+
+    /// Takes in what has come of the body. Ready when there is no more to wait for: it is there, or is broken, or is larger
+    /// than [`Limits::body_size`]; then its rest is left to [`Request::body`], for routes that take larger ones.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Body::Arriving(arriving) = &mut self.body {
+            let arrived = std::task::ready!(arriving.poll(self.limits.body_size, cx));
+            if arrived != Err(RequestError::TooLarge) {
+                self.body = Body::Arrived(arrived);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits no more for the body: reading it gives [`RequestError::Timeout`].
+    pub fn abandon_body(&mut self) {
+        self.body = Body::Arrived(Err(RequestError::Timeout));
     }
 }
 
@@ -440,19 +477,6 @@ impl fmt::Debug for Request {
     /// Method and path only: everything else may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("id", &self.id).field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-/// Reads a body within the limits. What is too large by its own account is not read at all.
-async fn receive(incoming: &mut Incoming, limits: Limits) -> Result<Bytes, RequestError> {
-    if incoming.size_hint().lower() > u64::try_from(limits.body_size).unwrap_or(u64::MAX) {
-        return Err(RequestError::TooLarge);
-    }
-    match tokio::time::timeout(limits.body_deadline, Limited::new(incoming, limits.body_size).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge),
-        Ok(Err(_)) => Err(RequestError::Disconnected),
-        Err(_) => Err(RequestError::Timeout),
     }
 }
 

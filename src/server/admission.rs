@@ -1,7 +1,5 @@
-//! How many requests are answered at a time: of everybody, and of one subscriber.
-//!
-//! A body may take its time, and its request holds a place meanwhile. Without a share somebody who stalls enough of them
-//! would keep everybody else out.
+//! A number of places, of which one subscriber gets a share: somebody who takes all that they can get doesn't keep
+//! everybody else out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::app::address::subscriber;
 
-/// The places for requests.
+/// The places.
 pub(super) struct Admission {
     /// As many there are.
     places: usize,
@@ -46,6 +44,11 @@ impl Admission {
         *own += 1;
         taken.count += 1;
         Some(Admitted { admission: self, subscriber })
+    }
+
+    /// Whether more than half of the places are taken.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.taken().count > self.places / 2
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {

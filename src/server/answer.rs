@@ -1,22 +1,24 @@
 //! From a request to its answer: admission, the handler, the headers every answer has, the access line.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
-use super::admission::Admission;
+use tokio::sync::Semaphore;
+
+use super::intake::Intake;
 use super::logging::{ACCESS, answering};
+use super::pulse::Outstanding;
 use super::{Handler, Options};
 use crate::app::address::client_address;
 use crate::app::development::Hosts;
@@ -38,7 +40,11 @@ pub(super) struct Answerer<H> {
     handler: H,
     options: Options,
     strict_transport: Option<HeaderValue>,
-    under_way: Admission,
+    /// A permit for each request that is being answered.
+    under_way: Semaphore,
+    intake: Intake,
+    /// What answers of all connections take up until they are taken.
+    outstanding: Arc<Outstanding>,
 }
 
 impl<H: Handler> Answerer<H> {
@@ -48,7 +54,9 @@ impl<H: Handler> Answerer<H> {
             strict_transport: options
                 .strict_transport
                 .and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()),
-            under_way: Admission::new(options.requests, options.requests_of_one),
+            under_way: Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)),
+            intake: Intake::new(&options),
+            outstanding: Arc::new(Outstanding::new(&options)),
             options,
         }
     }
@@ -57,12 +65,12 @@ impl<H: Handler> Answerer<H> {
         &self.options
     }
 
+    pub(super) fn outstanding(&self) -> Arc<Outstanding> {
+        Arc::clone(&self.outstanding)
+    }
+
     /// Answers one request from this peer.
-    pub(super) async fn answer(
-        &self,
-        peer: IpAddr,
-        request: hyper::Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    pub(super) async fn answer(&self, peer: IpAddr, request: hyper::Request<Incoming>) -> Response<Bytes> {
         let began = Instant::now();
         let arrival = Arrival {
             // Never the client's own: what it chose could stand in for somebody else's lines in the log.
@@ -86,14 +94,19 @@ impl<H: Handler> Answerer<H> {
             self.admit(Request::arrived(request, &arrival)).await
         };
         log_access(&method, &uri, &reply, &arrival, began);
-        Ok(self.finish(reply, &method, arrival.id))
+        self.finish(reply, &method, arrival.id)
     }
 
-    async fn admit(&self, request: Request) -> Reply {
-        let Some(_until_answered) = self.under_way.admit(request.client_address()) else {
-            return self.handler.overloaded(&request);
-        };
+    async fn admit(&self, mut request: Request) -> Reply {
         let id = request.id();
+        // Waiting for what a stranger may never send is no work, and takes no place of it.
+        if request.is_arriving() && self.intake.receive(&mut request).await.is_err() {
+            return answering(id, async { self.handler.overloaded(&request) }).await;
+        }
+        let place = self.under_way.try_acquire();
+        if place.is_err() && !self.handler.always_answers(&request) {
+            return answering(id, async { self.handler.overloaded(&request) }).await;
+        }
         // Whatever is logged on the way carries the request's id.
         match answering(id, without_panic(self.handler.handle(request))).await {
             Some(reply) => reply,
@@ -105,13 +118,13 @@ impl<H: Handler> Answerer<H> {
         }
     }
 
-    fn finish(&self, reply: Reply, method: &Method, id: RequestId) -> Response<Full<Bytes>> {
+    fn finish(&self, reply: Reply, method: &Method, id: RequestId) -> Response<Bytes> {
         let length = reply.body().len();
         let mut response = reply.into_response();
         if method == Method::HEAD {
             // RFC 9110 section 9.3.2: the headers that GET would get, without the content.
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-            *response.body_mut() = Full::default();
+            *response.body_mut() = Bytes::new();
         }
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, id);

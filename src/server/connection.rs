@@ -3,14 +3,15 @@
 //! hyper has no deadline while it guesses the version and none for clients that stop reading; its deadline for heads
 //! costs a timer per request. So the connection keeps a [`Pulse`] instead, and one timer that looks at it.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::service::service_fn;
 use hyper::{Version, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,7 +21,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::answer::Answerer;
+use super::outgoing::Outgoing;
+use super::pulse::Pulse;
 use super::{Handler, Options};
+
+/// How often a connection is looked at whose client leaves answers waiting.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Whether the server goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,29 +70,31 @@ pub(super) async fn serve_connection<I, H>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let pulse = Arc::new(Pulse::new());
+    let pulse = Arc::new(Pulse::new(answerer.outstanding()));
     let io = TokioIo::new(Watched { io, pulse: Arc::clone(&pulse) });
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let under_way = UnderWay::new(Arc::clone(&pulse), request.version());
         let answerer = Arc::clone(answerer);
         async move {
             let response = answerer.answer(peer, request).await;
-            drop(under_way);
-            response
+            Ok::<_, Infallible>(response.map(|body| under_way.answered(body)))
         }
     });
     let options = answerer.options();
     let mut connection = pin!(protocol.serve_connection(io, service));
     let mut timer = pin!(sleep_until(pulse.began + options.first_byte_deadline));
+    let mut wait = None;
     loop {
         let served = std::future::poll_fn(|cx| {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(result);
             }
             // A timer is only ever moved forward here; that a deadline has moved back shows when the timer fires.
-            while let Some(deadline) = pulse.deadline(options) {
-                if deadline < timer.deadline() {
-                    timer.as_mut().reset(deadline);
+            while let Some(deadline) = pulse.deadline(&mut wait, options) {
+                // How long answers may wait can change meanwhile.
+                let look = if pulse.has_answers_waiting() { deadline.min(Instant::now() + LOOK) } else { deadline };
+                if look < timer.deadline() {
+                    timer.as_mut().reset(look);
                 }
                 ready!(timer.as_mut().poll(cx));
                 if deadline <= Instant::now() {
@@ -95,7 +103,7 @@ pub(super) async fn serve_connection<I, H>(
                     let _ = connection.as_mut().poll(cx);
                     return Poll::Ready(Err("a deadline has passed".into()));
                 }
-                timer.as_mut().reset(deadline);
+                timer.as_mut().reset(look);
             }
             Poll::Pending
         });
@@ -116,85 +124,6 @@ pub(super) async fn serve_connection<I, H>(
     }
 }
 
-/// The signs of life of one connection, from which its deadline follows.
-struct Pulse {
-    began: Instant,
-    /// Requests being answered.
-    under_way: AtomicUsize,
-    /// When an answer was last given or bytes were written, in milliseconds after `began`.
-    last_use: AtomicU64,
-    /// When the first bytes of a new head came, in milliseconds after `began`; [`NEVER`] between heads.
-    head_began: AtomicU64,
-    /// Whether there was a request.
-    used: AtomicBool,
-    /// Whether requests share the connection (HTTP/2): bytes then need not belong to a head.
-    shared: AtomicBool,
-}
-
-const NEVER: u64 = u64::MAX;
-
-impl Pulse {
-    fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            under_way: AtomicUsize::new(0),
-            last_use: AtomicU64::new(0),
-            head_began: AtomicU64::new(NEVER),
-            used: AtomicBool::new(false),
-            shared: AtomicBool::new(false),
-        }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Bytes have come.
-    fn read(&self, now: u64) {
-        if self.under_way.load(Ordering::Acquire) == 0 && self.head_began.load(Ordering::Relaxed) == NEVER {
-            self.head_began.store(now, Ordering::Relaxed);
-        }
-    }
-
-    /// Bytes have gone.
-    fn written(&self, now: u64) {
-        self.last_use.store(now, Ordering::Relaxed);
-    }
-
-    /// A head is complete: a request is being answered from now on.
-    fn request_began(&self, version: Version) {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-        self.head_began.store(NEVER, Ordering::Relaxed);
-        self.used.store(true, Ordering::Relaxed);
-        if version == Version::HTTP_2 {
-            self.shared.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// There is an answer, which now goes out.
-    fn request_ended(&self, now: u64) {
-        self.last_use.store(now, Ordering::Relaxed);
-        self.under_way.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// When the connection has to be closed if nothing happens. While a request is being answered there is no such
-    /// time: the deadlines of its body and of what the handler waits for apply.
-    fn deadline(&self, options: &Options) -> Option<Instant> {
-        if self.under_way.load(Ordering::Acquire) > 0 {
-            return None;
-        }
-        let head_began = self.head_began.load(Ordering::Relaxed);
-        let (since, allowed) = if head_began != NEVER && !self.shared.load(Ordering::Relaxed) {
-            (head_began, options.head_deadline)
-        } else if self.used.load(Ordering::Relaxed) {
-            (self.last_use.load(Ordering::Relaxed), options.idle_deadline)
-        } else {
-            (0, options.first_byte_deadline)
-        };
-        Some(self.began + Duration::from_millis(since) + allowed)
-    }
-}
-
 /// Marks a request as being answered, until dropped.
 struct UnderWay(Arc<Pulse>);
 
@@ -202,6 +131,11 @@ impl UnderWay {
     fn new(pulse: Arc<Pulse>, version: Version) -> Self {
         pulse.request_began(version);
         Self(pulse)
+    }
+
+    /// There is an answer, with this body.
+    fn answered(self, body: Bytes) -> Outgoing {
+        Outgoing::new(body, &self.0)
     }
 }
 
@@ -211,7 +145,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// A stream that tells the pulse about its bytes.
+/// A stream that tells the pulse when bytes come.
 struct Watched<I> {
     io: I,
     pulse: Arc<Pulse>,
@@ -228,17 +162,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> Watched<I> {
-    fn note(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
-        self.pulse.written(self.pulse.now());
-        Poll::Ready(written)
-    }
-}
-
 impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf));
-        self.note(written)
+        Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -246,8 +172,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs));
-        self.note(written)
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -271,44 +196,5 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
             }
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Milliseconds from the beginning to the deadline.
-    fn deadline(pulse: &Pulse, options: &Options) -> Option<u128> {
-        pulse.deadline(options).map(|at| (at - pulse.began).as_millis())
-    }
-
-    #[test]
-    fn the_deadline_follows_the_signs_of_life() {
-        let options = Options { idle_deadline: Duration::from_secs(60), ..Options::default() };
-        let pulse = Pulse::new();
-        assert_eq!(deadline(&pulse, &options), Some(10_000), "silent so far");
-        pulse.read(4_000);
-        pulse.read(8_000);
-        assert_eq!(deadline(&pulse, &options), Some(14_000), "more bytes give a head no more time");
-        pulse.request_began(Version::HTTP_11);
-        pulse.read(9_000);
-        assert_eq!(deadline(&pulse, &options), None, "an answer is being made");
-        pulse.request_ended(108_000);
-        assert_eq!(deadline(&pulse, &options), Some(168_000), "unused since the answer");
-        pulse.written(118_000);
-        assert_eq!(deadline(&pulse, &options), Some(178_000), "the answer goes out slowly");
-        pulse.read(118_500);
-        assert_eq!(deadline(&pulse, &options), Some(128_500), "the next head");
-    }
-
-    #[test]
-    fn bytes_of_a_shared_connection_need_not_be_a_head() {
-        let options = Options { idle_deadline: Duration::from_secs(60), ..Options::default() };
-        let pulse = Pulse::new();
-        pulse.request_began(Version::HTTP_2);
-        pulse.request_ended(0);
-        pulse.read(1_000);
-        assert_eq!(deadline(&pulse, &options), Some(60_000));
     }
 }

@@ -1,15 +1,18 @@
 //! Listening: connections in, requests to a [`Handler`], replies out; all of it bounded in number, size and time.
 //!
-//! What a client can make us hold at most: [`Options::connections`] sockets with buffers of [`Options::head_size`]
-//! each, [`Options::requests`] requests with bodies of [`Limits::body_size`] each. What it can make us wait for at most
-//! is given by the deadlines.
+//! What clients can make us hold at most: [`Options::connections`] sockets with buffers of [`Options::head_size`]
+//! each, [`Options::requests`] requests with bodies of [`Limits::body_size`] each, [`Options::bodies_size`] bytes of bodies
+//! that are still on their way, [`Options::waiting_answers`] bytes of answers that wait to be taken. What they can make us wait for at most is given by the deadlines.
 
 mod admission;
 mod answer;
 mod connection;
 mod health;
+mod intake;
 mod listen;
 pub mod logging;
+mod outgoing;
+mod pulse;
 mod route;
 mod run;
 pub mod socket;
@@ -37,6 +40,13 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request. A panic becomes a 500 and ends nothing else. The future is dropped when the client goes
     /// away before it is done.
     fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// Whether a request is answered also while [`Options::requests`] others are: for those that cost next to nothing and
+    /// have to be answered for others to know that we are there.
+    fn always_answers(&self, request: &Request) -> bool {
+        let _ = request;
+        false
+    }
 
     /// The answer while [`Options::requests`] others are being answered; must be cheap. The server adds nothing to it,
     /// so it should say when to come back.
@@ -70,18 +80,30 @@ pub struct Options {
     pub head_size: usize,
     /// Connections at a time; further ones wait in the system's backlog. Default: 4096.
     pub connections: usize,
-    /// Requests being answered at a time; further ones get 503. Default: 1024.
+    /// Requests being answered at a time; further ones get 503. Those whose body is still on its way don't count.
+    /// Default: 1024.
     pub requests: usize,
+    /// Bodies on their way at a time; further ones get 503. When more than half of the places are taken, bodies that are
+    /// slow to come get 408 sooner. Default: 16384.
+    pub bodies: usize,
     /// How many of them for one subscriber (an IPv4 address, or the /64 around an IPv6 address), so that whoever stalls
-    /// requests doesn't keep everybody else out. Default: 512.
-    pub requests_of_one: usize,
+    /// bodies doesn't keep everybody else out. Default: 8192.
+    pub bodies_of_one: usize,
+    /// Bytes of bodies on their way, with the same consequences. Default: 64 MiB.
+    pub bodies_size: usize,
     /// Requests at a time on one HTTP/2 connection. Default: 64.
     pub streams: u32,
+    /// Bytes of answers that wait to be taken, on all connections; further answers are broken off. From half of it on
+    /// clients that are slow to take theirs are let go. Default: 64 MiB.
+    pub waiting_answers: usize,
+    /// The same on one connection. Default: 4 MiB.
+    pub waiting_answers_on_one: usize,
     /// How long a new connection may be silent. Default: 10 s.
     pub first_byte_deadline: Duration,
     /// How long the head of a request may take from its first byte. Default: 10 s.
     pub head_deadline: Duration,
-    /// How long a connection may be unused between requests, or take nothing of an answer. Default: 75 s.
+    /// How long a connection may be unused between requests, or its client take hardly anything of its answers (less
+    /// than 1 KiB/s), whatever else it sends. Default: 75 s.
     pub idle_deadline: Duration,
     /// How long requests under way may still take after the stop. Default: 10 s.
     pub stop_deadline: Duration,
@@ -103,8 +125,12 @@ impl Default for Options {
             head_size: 32 * 1024,
             connections: 4096,
             requests: 1024,
-            requests_of_one: 512,
+            bodies: 16 * 1024,
+            bodies_of_one: 8 * 1024,
+            bodies_size: 64 << 20,
             streams: 64,
+            waiting_answers: 64 << 20,
+            waiting_answers_on_one: 4 << 20,
             first_byte_deadline: Duration::from_secs(10),
             head_deadline: Duration::from_secs(10),
             idle_deadline: Duration::from_secs(75),

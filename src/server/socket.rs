@@ -138,7 +138,7 @@ impl Socket {
             stop_deadline: general.stop_deadline,
             connections: CONNECTIONS,
             requests: CONNECTIONS,
-            requests_of_one: CONNECTIONS,
+            bodies_of_one: CONNECTIONS,
             streams: 1,
             ..options(&app)
         };

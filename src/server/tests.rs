@@ -1,5 +1,7 @@
 //! The server over real sockets, answering for a toy.
 
+mod slow;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,10 +28,14 @@ struct Toy {
 }
 
 impl Handler for Toy {
+    fn always_answers(&self, request: &Request) -> bool {
+        request.path() == "/alive"
+    }
+
     async fn handle(&self, mut request: Request) -> Reply {
         let refusal = |error: RequestError| Reply::text(error.to_string()).status(error.status());
         match request.path() {
-            "/" => Reply::text("hello"),
+            "/" | "/alive" => Reply::text("hello"),
             "/large" => Reply::bytes(hyper::header::HeaderValue::from_static("x/y"), vec![b'x'; 64 << 20]),
             "/address" => Reply::text(request.client_address().to_string()),
             "/panic" => panic!("on purpose"),

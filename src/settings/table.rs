@@ -43,7 +43,8 @@ keys! {
         max_header_bytes: usize = "32KiB", Size(8 * KIB..=MIB);
         /// How many connections may be open; more wait in the system's queue.
         max_connections: usize = 4096, Whole(1..=1_000_000), restart;
-        /// How many requests may be worked on at the same time, and half as many for one address; more are answered 503.
+        /// How many requests may be worked on at the same time; more are answered 503. Sixteen times as many may wait for
+        /// their bodies, and half of those from one address.
         max_in_flight: usize = 1024, Whole(1..=1_000_000), restart;
         /// Proxies in front, by address. What they say in X-Forwarded-For is believed; without it everybody who comes
         /// through one counts as one caller, whose failed logins slow all others down.

@@ -69,7 +69,8 @@ async fn a_username_longer_than_any_is_refused_and_not_shown() {
     let longest = "\"".repeat(150);
     let answer = browser.log_in(&page, &longest, PASSWORD).await;
     assert_eq!(answer.field("username"), longest, "somebody may have this name");
-    for (username, password) in [("\"".repeat(151), PASSWORD), ("\"".repeat(60_000), ""), (" ".repeat(1000), PASSWORD)] {
+    for (username, password) in [("\"".repeat(151), PASSWORD), ("\"".repeat(60_000), ""), (" ".repeat(1000), PASSWORD)]
+    {
         let answer = browser.log_in(&answer, &username, password).await;
         assert_eq!((answer.status, answer.field("username").as_str()), (200, ""));
         assert!(answer.has_id("login-problem") && browser.session().is_none());
