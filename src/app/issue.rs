@@ -7,7 +7,7 @@ use crate::base::secret::Secret;
 use crate::jose::hash::left_half_hash;
 use crate::model::client::{Client, GrantType};
 use crate::model::grant::{AccessToken, Challenge, Code, Grant, NewTokens, RefreshToken};
-use crate::model::id::{AccessTokenId, Bearer, BearerKind, GrantId, RefreshTokenId};
+use crate::model::id::{AccessTokenId, Bearer, BearerKind, CodeId, GrantId, Id, RefreshTokenId};
 use crate::model::scope::Scope;
 use crate::model::session::Session;
 use crate::model::user::User;
@@ -35,20 +35,19 @@ pub struct Authorization<'a> {
     pub challenge: Option<Challenge>,
     /// `nonce`.
     pub nonce: Option<String>,
-    /// `claims`, as text.
+    /// What is to be kept of `claims`, as text.
     pub claims: Option<String>,
 }
 
-/// A grant with a fresh code, not stored yet, and the code as it is given out (RFC 6749 section 4.1.2).
-pub fn grant_with_code(app: &App, authorization: Authorization<'_>, now: Timestamp) -> (Grant, Secret) {
+/// A fresh code with its grant, not stored yet, and the code as it is given out (RFC 6749 section 4.1.2).
+pub fn code(app: &App, authorization: Authorization<'_>, now: Timestamp) -> (Code, Secret) {
     let lifetimes = &app.settings.lifetimes;
     let expires_at = now + lifetimes.code;
     // Without refresh tokens a family lives as long as what one redemption gives.
     let refreshes = authorization.client.may_use(GrantType::RefreshToken);
     let ends_at = if refreshes { now + lifetimes.refresh_token } else { expires_at + lifetimes.access_token };
-    let bearer = Bearer::mint(ends_at + lifetimes.access_token, &app.random);
     let grant = Grant {
-        id: GrantId(bearer.id()),
+        id: GrantId(Id::mint(ends_at + lifetimes.access_token, &app.random)),
         client: authorization.client.id.clone(),
         client_generation: authorization.client.generation,
         user: authorization.user.id.clone(),
@@ -63,15 +62,20 @@ pub fn grant_with_code(app: &App, authorization: Authorization<'_>, now: Timesta
         created_at: now,
         ends_at,
         ended: None,
-        code: Some(Code {
-            digest: bearer.digest(),
-            redirect_uri: authorization.redirect_uri,
-            challenge: authorization.challenge,
-            expires_at,
-            spent_at: None,
-        }),
     };
-    (grant, bearer.render(BearerKind::Code))
+    let bearer = Bearer::mint(expires_at + Code::REMEMBERED, &app.random);
+    let code = Code {
+        id: CodeId(bearer.id()),
+        digest: bearer.digest(),
+        client: grant.client.clone(),
+        redirect_uri: authorization.redirect_uri,
+        challenge: authorization.challenge,
+        expires_at,
+        grant: grant.id,
+        granted: Some(grant),
+        spent_at: None,
+    };
+    (code, bearer.render(BearerKind::Code))
 }
 
 /// The tokens of one response: as they are given out, and as rows.

@@ -4,6 +4,7 @@
 pub mod address;
 mod body;
 pub mod browser;
+pub mod codes;
 pub mod cookie;
 pub mod cors;
 pub mod csrf;
@@ -40,6 +41,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 
 use browser::Cookies;
+use codes::Codes;
 use development::Development;
 use fault::Fault;
 use key_ring::KeyRing;
@@ -73,6 +75,8 @@ pub struct App {
     pub keys: KeyRing,
     /// The refresh tokens that are being used at this moment.
     pub races: Races,
+    /// The codes that wait to be redeemed.
+    pub codes: Codes,
     /// The origins of clients.
     pub origins: Origins,
     /// The names of our cookies.
@@ -175,6 +179,7 @@ impl App {
             client_throttle: throttle(&settings, Rules::for_client_secrets()),
             keys: KeyRing::new(signing_width, settings.signing.queue),
             races: Races::default(),
+            codes: Codes::default(),
             origins: Origins::default(),
             development,
             pending: store.server_key().sealer("pending authorization request"),

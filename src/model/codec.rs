@@ -5,7 +5,7 @@ use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 
-use super::id::{AccessTokenId, ClientId, GrantId, Id, KeyId, RefreshTokenId, SessionId, UserId};
+use super::id::{AccessTokenId, ClientId, CodeId, GrantId, Id, KeyId, RefreshTokenId, SessionId, UserId};
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Digest;
@@ -54,7 +54,7 @@ macro_rules! row_ids {
     )*};
 }
 
-row_ids! { GrantId AccessTokenId RefreshTokenId SessionId }
+row_ids! { CodeId GrantId AccessTokenId RefreshTokenId SessionId }
 
 macro_rules! text_ids {
     ($($name:ident)*) => {$(

@@ -1,4 +1,5 @@
-//! Grants: one authorization with its code, and the access and refresh tokens that came from it: a family.
+//! Grants: one authorization, and the access and refresh tokens that came from it: a family. A grant is made when its code is
+//! redeemed; a code that nobody redeems leaves nothing behind.
 //!
 //! Everything in a family is void as soon as its grant is: ended, or made by a user, a client or under a consent that has
 //! moved on since.
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::Client;
 use super::consent::Consent;
-use super::id::{AccessTokenId, ClientId, GrantId, RefreshTokenId, SessionId, UserId};
+use super::id::{AccessTokenId, ClientId, CodeId, GrantId, RefreshTokenId, SessionId, UserId};
 use super::scope::Scope;
 use super::user::User;
 use crate::base::clock::Timestamp;
@@ -54,7 +55,8 @@ pub struct Grant {
     /// `nonce` of the request.
     #[n(10)]
     pub nonce: Option<String>,
-    /// The `claims` parameter of the request (OpenID Connect Core 1.0 section 5.5), as its JSON text.
+    /// The `claims` parameter of the request (OpenID Connect Core 1.0 section 5.5), as JSON text, with no more in it than
+    /// what can be given out.
     #[n(11)]
     pub claims: Option<String>,
     /// When it was made.
@@ -66,9 +68,6 @@ pub struct Grant {
     /// Set when it ended before that.
     #[n(14)]
     pub ended: Option<Ended>,
-    /// The authorization code.
-    #[n(15)]
-    pub code: Option<Code>,
 }
 
 /// When and why a family ended early.
@@ -100,21 +99,38 @@ pub enum EndReason {
 /// An authorization code (RFC 6749 section 4.1.2).
 #[derive(Clone, Debug, Encode, Decode)]
 pub struct Code {
-    /// Of the random part of the code.
+    /// Row key.
     #[n(0)]
-    pub digest: Digest,
-    /// `redirect_uri` of the request.
+    pub id: CodeId,
+    /// Of the random part of the code.
     #[n(1)]
+    pub digest: Digest,
+    /// Who may redeem it.
+    #[n(2)]
+    pub client: ClientId,
+    /// `redirect_uri` of the request.
+    #[n(3)]
     pub redirect_uri: String,
     /// `code_challenge` of the request.
-    #[n(2)]
+    #[n(4)]
     pub challenge: Option<Challenge>,
     /// The first moment at which it can't be redeemed any more.
-    #[n(3)]
+    #[n(5)]
     pub expires_at: Timestamp,
+    /// Which grant it is redeemed for.
+    #[n(6)]
+    pub grant: GrantId,
+    /// That grant, until it is made.
+    #[n(7)]
+    pub granted: Option<Grant>,
     /// When it was redeemed.
-    #[n(4)]
+    #[n(8)]
     pub spent_at: Option<Timestamp>,
+}
+
+impl Code {
+    /// For how long after its end a code is remembered, so that it is noticed when it is used again.
+    pub const REMEMBERED: Duration = Duration::from_secs(86_400);
 }
 
 /// How a code challenge was made from its verifier (RFC 7636 section 4.2).
@@ -312,8 +328,6 @@ pub enum RedeemRefusal {
     Unknown,
     /// It was issued to another client.
     ForeignClient,
-    /// The family has ended.
-    Ended,
     /// It is too old.
     Expired,
     /// `redirect_uri` is missing or isn't that of the request.
@@ -331,7 +345,6 @@ impl fmt::Display for RedeemRefusal {
         f.write_str(match self {
             Self::Unknown => "there is no such code",
             Self::ForeignClient => "it was issued to another client",
-            Self::Ended => "its family has ended",
             Self::Expired => "it has expired",
             Self::RedirectUri => "redirect_uri is not that of the request",
             Self::VerifierMissing => "code_verifier is missing",
@@ -343,12 +356,11 @@ impl fmt::Display for RedeemRefusal {
 
 /// RFC 6749 section 4.1.3: a code is bound to its client, redirect URI and challenge, and works once. A wrong verifier or a
 /// foreign client doesn't burn it: it stays usable for its owner.
-pub fn decide_redeem(grant: &Grant, redemption: &Redemption<'_>, now: Timestamp) -> Redeem {
-    let Some(code) = &grant.code else { return Redeem::Refused(RedeemRefusal::Unknown) };
+pub fn decide_redeem(code: &Code, redemption: &Redemption<'_>, now: Timestamp) -> Redeem {
     if !code.digest.matches(&redemption.digest) {
         return Redeem::Refused(RedeemRefusal::Unknown);
     }
-    if grant.client != *redemption.client {
+    if code.client != *redemption.client {
         return Redeem::Refused(RedeemRefusal::ForeignClient);
     }
     if let Some(refusal) = refuse_binding(code, redemption) {
@@ -357,8 +369,6 @@ pub fn decide_redeem(grant: &Grant, redemption: &Redemption<'_>, now: Timestamp)
     // Only now: whoever has seen a spent code, but not its verifier, must not be able to end the family with it.
     if code.spent_at.is_some() {
         Redeem::Reused
-    } else if grant.ended.is_some() {
-        Redeem::Refused(RedeemRefusal::Ended)
     } else if now >= code.expires_at {
         Redeem::Refused(RedeemRefusal::Expired)
     } else {

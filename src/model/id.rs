@@ -94,7 +94,9 @@ macro_rules! row_id {
 }
 
 row_id! {
-    /// Names a grant: the family of an authorization code and all tokens that came from it.
+    /// Names an authorization code.
+    CodeId
+    /// Names a grant: the family of all tokens that came from an authorization code.
     GrantId
     /// Names an access token.
     AccessTokenId

@@ -219,14 +219,15 @@ async fn respond(
         user: &login.user,
         session: &login.session,
         consent_generation: consent.map_or(0, |consent| consent.generation),
-        claims: asked.claims.clone().filter(|_| asked.is_openid()),
+        claims: asked.claims_request().and_then(|claims| claims.to_keep()),
         scope: asked.scope,
         redirect_uri: asked.redirect_uri,
         challenge: asked.challenge,
         nonce: asked.nonce,
     };
-    let (grant, code) = issue::grant_with_code(app, authorization, request.now());
-    app.store.put_grant(grant).await?;
+    let (row, code) = issue::code(app, authorization, request.now());
+    let pushed_out = app.codes.add(&login.user.id, row.id, request.now());
+    app.store.put_code(row, pushed_out).await?;
     send(app, request, client, target.success(&[("code", code.expose())]))
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::error::OAuthError;
 use super::parameter::invalid;
 use super::scope;
+use super::standard_claim::StandardClaim;
 use crate::model::scope::Scope;
 
 /// What a client asks for in each of the two places.
@@ -50,6 +51,20 @@ impl ClaimsRequest {
     pub fn needs_other_acr(&self, offered: &[&str]) -> bool {
         let acr = self.id_token.iter().find(|wish| wish.name == "acr" && wish.essential && !wish.values.is_empty());
         acr.is_some_and(|wish| !wish.values.iter().filter_map(Value::as_str).any(|value| offered.contains(&value)))
+    }
+
+    /// What has to be kept of it until claims are given out, as JSON text: the names of those that can be, and nothing else of
+    /// what a client may write here. `None` when there are none.
+    pub fn to_keep(&self) -> Option<String> {
+        let names = |wishes: &[Wish]| -> Map<String, Value> {
+            let known = wishes.iter().filter(|wish| StandardClaim::find(&wish.name).is_some());
+            known.map(|wish| (wish.name.clone(), Value::Null)).collect()
+        };
+        let sections = [("userinfo", names(&self.userinfo)), ("id_token", names(&self.id_token))];
+        let kept = sections.into_iter().filter(|(_, names)| !names.is_empty());
+        let kept: Map<String, Value> =
+            kept.map(|(section, names)| (section.to_owned(), Value::Object(names))).collect();
+        (!kept.is_empty()).then(|| Value::Object(kept).to_string())
     }
 
     /// The scopes that a user has to agree to before these claims may be given out: a claim that is asked for by name is no
@@ -117,6 +132,19 @@ mod tests {
         assert_eq!(request.id_token, [wish("auth_time", true, &[]), wish("acr", false, &[json!("1"), json!("2")])]);
         assert_eq!(parse(&json!({})), ClaimsRequest::default());
         assert_eq!(parse(&json!({"userinfo": null})), ClaimsRequest::default());
+    }
+
+    #[test]
+    fn what_is_kept_of_claims_is_what_can_be_given_out() {
+        let long = "x".repeat(4000);
+        let request = parse(&json!({
+            "userinfo": {"email": {"essential": true, "value": long}, "of_our_own": null, &long: null},
+            "id_token": {"given_name": null, "acr": {"values": [long]}, "sub": {"value": long}}
+        }));
+        let kept = request.to_keep().unwrap();
+        assert_eq!(kept, r#"{"userinfo":{"email":null},"id_token":{"given_name":null}}"#);
+        assert_eq!(ClaimsRequest::parse(&kept).unwrap().to_keep(), Some(kept));
+        assert_eq!(parse(&json!({"userinfo": {"of_our_own": null}, "id_token": {}})).to_keep(), None);
     }
 
     #[test]

@@ -205,6 +205,7 @@ async fn look_after(app: Arc<App>) {
         tick.tick().await;
         let now = app.clock.now();
         app.passwords.lane().release_idle(now, IDLE_MEMORY);
+        app.codes.forget(now);
         loop {
             match app.store.sweep(now, SWEEP_SLICE).await {
                 Ok(SWEEP_SLICE..) => tokio::task::yield_now().await,

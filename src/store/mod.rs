@@ -29,15 +29,15 @@ use zeroize::Zeroizing;
 
 use self::embedded::Embedded;
 pub use self::outcome::{
-    AccessContext, GrantContext, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision, Rotation,
+    AccessContext, CodeContext, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision, Rotation,
     SessionContext, StoreError, TokenContext,
 };
 use crate::base::clock::Timestamp;
 use crate::jose::seal::ServerKey;
 use crate::model::client::Client;
 use crate::model::consent::{Consent, Given};
-use crate::model::grant::{AccessToken, EndReason, Grant, NewTokens, Redeem, RefreshToken, Rotate};
-use crate::model::id::{AccessTokenId, Bearer, ClientId, GrantId, KeyId, RefreshTokenId, SessionId, UserId};
+use crate::model::grant::{AccessToken, Code, EndReason, Grant, NewTokens, Redeem, RefreshToken, Rotate};
+use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, KeyId, RefreshTokenId, SessionId, UserId};
 use crate::model::key::{KeyRefusal, SigningKey};
 use crate::model::session::Session;
 use crate::model::user::User;
@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Locked`], [`StoreError::WrongKey`], [`StoreError::NewerFormat`],
-    /// [`StoreError::Corrupt`]; [`StoreError::Unavailable`] where the files can't be read and written.
+    /// [`StoreError::OlderFormat`], [`StoreError::Corrupt`]; [`StoreError::Unavailable`] where the files can't be read and written.
     pub fn open(path: &Path, key: Option<ServerKey>, options: &Options) -> Result<Self, StoreError> {
         Embedded::open(path, key, options).map(Self::Embedded)
     }
@@ -279,10 +279,10 @@ impl Store {
 
 /// Grants, codes and tokens.
 impl Store {
-    /// Stores a grant with its code.
-    pub async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
+    /// Stores a code with the grant that it is for. Another code that wasn't redeemed goes, where one is named.
+    pub async fn put_code(&self, code: Code, in_place_of: Option<CodeId>) -> Result<(), StoreError> {
         let Self::Embedded(engine) = self;
-        engine.put_grant(grant).await
+        engine.put_code(code, in_place_of).await
     }
 
     /// A grant.
@@ -291,8 +291,9 @@ impl Store {
         engine.grant(id)
     }
 
-    /// The grant whose code a bearer value is, spent or not. `None` too when its user is no more.
-    pub async fn find_code(&self, bearer: &Bearer) -> Result<Option<GrantContext>, StoreError> {
+    /// The code that a bearer value is, spent or not; its grant is taken out of it. `None` too when its user is no more, or the
+    /// grant of a spent one.
+    pub async fn find_code(&self, bearer: &Bearer) -> Result<Option<CodeContext>, StoreError> {
         let Self::Embedded(engine) = self;
         engine.find_code(bearer)
     }
@@ -322,11 +323,11 @@ impl Store {
         engine.refresh_token(id)
     }
 
-    /// Redeems a code: [`decide_redeem`](crate::model::grant::decide_redeem). [`Redeem::Granted`] has spent the code and stored `tokens`;
+    /// Redeems a code: [`decide_redeem`](crate::model::grant::decide_redeem). [`Redeem::Granted`] has spent the code and stored its grant and `tokens`;
     /// [`Redeem::Reused`] has ended the family.
     pub async fn redeem_code(
         &self,
-        id: &GrantId,
+        id: &CodeId,
         redemption: OwnedRedemption,
         tokens: NewTokens,
         now: Timestamp,

@@ -12,7 +12,7 @@ use crate::base::secret::Digest;
 use crate::jose::alg::Algorithm;
 use crate::model::client::Client;
 use crate::model::consent::Consent;
-use crate::model::grant::{AccessToken, Grant, NewTokens, Redemption, RefreshToken, Void};
+use crate::model::grant::{AccessToken, Code, Grant, NewTokens, Redemption, RefreshToken, Void};
 use crate::model::id::{ClientId, KeyId};
 use crate::model::session::Session;
 use crate::model::user::User;
@@ -68,6 +68,8 @@ pub enum StoreError {
     Corrupt(String),
     /// A newer release has written to the store.
     NewerFormat,
+    /// The store is older than the first release.
+    OlderFormat,
 }
 
 impl fmt::Display for StoreError {
@@ -81,6 +83,7 @@ impl fmt::Display for StoreError {
             Self::Locked => f.write_str("another process has the store open"),
             Self::Corrupt(reason) => write!(f, "the store is damaged: {reason}"),
             Self::NewerFormat => f.write_str("a newer release of hallpass has written to the store"),
+            Self::OlderFormat => f.write_str("the store is older than the first release of hallpass: make it anew"),
         }
     }
 }
@@ -139,29 +142,6 @@ pub struct Revision {
     pub keys: u64,
 }
 
-/// A grant with everything that decides whether it is live, from one snapshot.
-#[derive(Clone, Debug)]
-pub struct GrantContext {
-    /// The grant.
-    pub grant: Grant,
-    /// Who granted it.
-    pub user: Arc<User>,
-    /// What they let its client do.
-    pub consent: Option<Consent>,
-}
-
-impl GrantContext {
-    /// [`Grant::is_live`].
-    pub fn is_live(&self, client: &Client, now: Timestamp) -> bool {
-        self.voided_by(client, now).is_none()
-    }
-
-    /// [`Grant::voided_by`].
-    pub fn voided_by(&self, client: &Client, now: Timestamp) -> Option<Void> {
-        self.grant.voided_by(&self.user, client, self.consent.as_ref(), now)
-    }
-}
-
 /// A token with its grant and everything that decides whether the grant is live, from one snapshot. Whether the token itself
 /// has expired is for the caller to see.
 #[derive(Clone, Debug)]
@@ -187,6 +167,9 @@ impl<T> TokenContext<T> {
         self.grant.voided_by(&self.user, client, self.consent.as_ref(), now)
     }
 }
+
+/// A code in the context of its grant, which isn't stored yet where the code wasn't redeemed.
+pub type CodeContext = TokenContext<Code>;
 
 /// An access token in its context.
 pub type AccessContext = TokenContext<AccessToken>;

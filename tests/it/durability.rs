@@ -149,13 +149,47 @@ async fn rfc6749_4_1_2_a_sweep_does_not_forget_that_a_code_was_used() {
 }
 
 #[tokio::test]
+async fn a_code_that_nobody_redeems_is_gone_soon() {
+    let provider = Provider::start().await;
+    let mut browser = provider.logged_in(ADA).await;
+    let long = "n".repeat(2000);
+    for _ in 0..10 {
+        browser.code(ADA, &request(&[("nonce", &long), ("prompt", "none")])).await;
+    }
+    provider.pass(Duration::from_secs(600) + DAY);
+    assert_eq!(sweep(&provider).await, 0, "to the last millisecond");
+    provider.pass(Duration::from_millis(1));
+    assert_eq!(sweep(&provider).await, 10, "the codes, which were rows of their own");
+    provider.pass(91 * DAY);
+    assert_eq!(sweep(&provider).await, 1, "the session: there never was a grant");
+}
+
+#[tokio::test]
+async fn a_user_has_no_more_than_so_many_codes_that_wait() {
+    let provider = Provider::start().await;
+    let mut browser = provider.logged_in(ADA).await;
+    let mut codes = Vec::new();
+    for _ in 0..70 {
+        codes.push(browser.code(ADA, &request(&[("prompt", "none")])).await);
+    }
+    for code in &codes[..6] {
+        assert_eq!(provider.redeem(code).await.error(), "invalid_grant", "it has made room");
+    }
+    for code in &codes[6..] {
+        provider.redeem(code).await.tokens();
+    }
+    provider.pass(Duration::from_secs(601) + DAY);
+    assert_eq!(sweep(&provider).await, 2 * 64, "the codes and their access tokens");
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_nothing_of_a_family_that_is_over() {
     let provider = Provider::start().await;
     let first = provider.tokens("openid").await;
     let second = provider.refresh(first.refresh()).await.tokens();
     let code = provider.browser().code(ADA, &request(&[])).await;
     provider.pass(91 * DAY);
-    // Two grants, two access and two refresh tokens, two sessions.
+    // Two codes, one of which became a grant, two access and two refresh tokens, two sessions.
     assert_eq!(sweep(&provider).await, 8);
     assert_eq!(sweep(&provider).await, 0);
     assert_eq!(provider.userinfo(&second.access_token).await.status, 401);

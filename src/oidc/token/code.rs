@@ -8,7 +8,7 @@ use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::model::client::{Client, GrantType};
 use crate::model::grant::{Redeem, Redemption, decide_redeem};
-use crate::model::id::{Bearer, BearerKind, GrantId};
+use crate::model::id::{Bearer, BearerKind};
 use crate::protocol::token::TokenResponse;
 use crate::store::OwnedRedemption;
 
@@ -35,7 +35,7 @@ pub(super) async fn redeem(
     };
     // A look before the work: what is refused now costs no signature. A reuse has to reach the store, which ends the family.
     let shown: Redemption<'_> = redemption.as_redemption();
-    if let Redeem::Refused(why) = decide_redeem(&found.grant, &shown, now) {
+    if let Redeem::Refused(why) = decide_redeem(&found.token, &shown, now) {
         return Err(invalid_grant(REFUSED, why.to_string()));
     }
     if let Some(void) = found.voided_by(client, now) {
@@ -46,8 +46,11 @@ pub(super) async fn redeem(
     let nonce = found.grant.nonce.as_deref();
     let occasion = Occasion { client, user: &found.user, grant: &found.grant, nonce, now };
     let response = issue::token_response(app, &occasion, &minted).await?;
-    match app.store.redeem_code(&GrantId(bearer.id()), redemption, minted.rows, now).await? {
-        Redeem::Granted => Ok(response),
+    match app.store.redeem_code(&found.token.id, redemption, minted.rows, now).await? {
+        Redeem::Granted => {
+            app.codes.remove(&found.user.id, found.token.id);
+            Ok(response)
+        }
         Redeem::Reused => {
             tracing::warn!(grant = %found.grant.id, client = %client.id, "an authorization code was used again: its family has ended");
             Err(invalid_grant(REFUSED, "used before"))

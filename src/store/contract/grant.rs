@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::for_every_engine;
 use super::sample::{Family, NOW, given, secs};
 use crate::model::grant::{EndReason, Ended, Redeem, RedeemRefusal};
-use crate::model::id::{AccessTokenId, Bearer, ClientId, GrantId, RefreshTokenId};
+use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, RefreshTokenId};
 use crate::model::user::User;
 use crate::store::{OwnedRedemption, Put, Store};
 
@@ -18,12 +18,13 @@ fn forged(bearer: &Bearer) -> Bearer {
 
 async fn rfc6749_4_1_2_a_code_is_redeemed_once(store: Store) {
     let (family, issue) = Family::redeemed(store).await;
-    assert_eq!(family.grant().await.code.unwrap().spent_at, Some(NOW));
+    let spent = family.store.find_code(&family.code).await.unwrap().unwrap();
+    assert_eq!((spent.token.spent_at, spent.grant.id), (Some(NOW), family.id));
     assert!(family.opens(&issue.access, NOW).await);
 
     let again = family.issue(NOW);
     let at = NOW + secs(5);
-    let redeem = family.store.redeem_code(&family.id, family.redemption(), again.tokens.clone(), at).await;
+    let redeem = family.store.redeem_code(&family.code_id(), family.redemption(), again.tokens.clone(), at).await;
     assert_eq!(redeem, Ok(Redeem::Reused));
     assert_eq!(family.grant().await.ended, Some(Ended { at, reason: EndReason::CodeReuse }));
     assert!(!family.opens(&issue.access, at).await, "the first tokens are void");
@@ -35,7 +36,8 @@ async fn rfc6749_4_1_2_of_64_racing_redemptions_one_is_granted(store: Store) {
     let family = Family::start(store).await;
     let mut race = tokio::task::JoinSet::new();
     for _ in 0..64 {
-        let (store, id, redemption, issue) = (family.store.clone(), family.id, family.redemption(), family.issue(NOW));
+        let (store, id, redemption, issue) =
+            (family.store.clone(), family.code_id(), family.redemption(), family.issue(NOW));
         race.spawn(async move {
             let redeem = store.redeem_code(&id, redemption, issue.tokens.clone(), NOW).await.unwrap();
             (redeem, store.find_access_token(&issue.access).await.unwrap().is_some())
@@ -57,27 +59,46 @@ async fn rfc6749_4_1_3_a_refused_code_stays_usable_for_its_owner(store: Store) {
         (OwnedRedemption { redirect_uri: None, ..right.clone() }, RedeemRefusal::RedirectUri),
         (OwnedRedemption { verifier: Some("v".into()), ..right.clone() }, RedeemRefusal::VerifierUnexpected),
     ] {
-        let redeem = family.store.redeem_code(&family.id, wrong, family.issue(NOW).tokens, NOW).await;
+        let redeem = family.store.redeem_code(&family.code_id(), wrong, family.issue(NOW).tokens, NOW).await;
         assert_eq!(redeem, Ok(Redeem::Refused(refusal)));
     }
-    let redeem = family.store.redeem_code(&family.id, right, family.issue(NOW).tokens, NOW).await;
+    let redeem = family.store.redeem_code(&family.code_id(), right, family.issue(NOW).tokens, NOW).await;
     assert_eq!(redeem, Ok(Redeem::Granted));
+}
+
+async fn a_code_that_nobody_redeems_leaves_no_grant(store: Store) {
+    let family = Family::start(store).await;
+    assert!(family.store.grant(&family.id).await.unwrap().is_none(), "there is none before the code is redeemed");
+    let next = super::sample::bearer(secs(700));
+    let code = Family::code_for(&next, family.granted.clone());
+    family.store.put_code(code.clone(), Some(family.code_id())).await.unwrap();
+    assert!(family.store.find_code(&family.code).await.unwrap().is_none(), "the new one took its place");
+    let redemption = OwnedRedemption { digest: next.digest(), ..family.redemption() };
+    let redeem = family.store.redeem_code(&code.id, redemption, family.issue(NOW).tokens, NOW).await;
+    assert_eq!(redeem, Ok(Redeem::Granted));
+    let third = Family::code_for(&super::sample::bearer(secs(700)), family.granted.clone());
+    family.store.put_code(third, Some(code.id)).await.unwrap();
+    assert!(family.store.find_code(&next).await.unwrap().is_some(), "one that was redeemed stays, to notice a reuse");
+    family.store.sweep(NOW + secs(701), 10).await.unwrap();
+    assert!(family.store.find_code(&next).await.unwrap().is_none());
+    assert_eq!(family.grant().await.ended, None, "and its family lives on");
 }
 
 async fn a_code_expires_at_the_exact_second(store: Store) {
     let family = Family::start(store).await;
     let end = NOW + Family::CODE_LIFETIME;
-    let at_the_end = family.store.redeem_code(&family.id, family.redemption(), family.issue(end).tokens, end).await;
+    let at_the_end =
+        family.store.redeem_code(&family.code_id(), family.redemption(), family.issue(end).tokens, end).await;
     assert_eq!(at_the_end, Ok(Redeem::Refused(RedeemRefusal::Expired)));
     let before = end - Duration::from_millis(1);
     let just_before =
-        family.store.redeem_code(&family.id, family.redemption(), family.issue(before).tokens, before).await;
+        family.store.redeem_code(&family.code_id(), family.redemption(), family.issue(before).tokens, before).await;
     assert_eq!(just_before, Ok(Redeem::Granted));
 }
 
 async fn an_unknown_code_is_refused(store: Store) {
     let family = Family::start(store).await;
-    let other = GrantId(super::sample::bearer(secs(1)).id());
+    let other = CodeId(super::sample::bearer(secs(1)).id());
     let redeem = family.store.redeem_code(&other, family.redemption(), family.issue(NOW).tokens, NOW).await;
     assert_eq!(redeem, Ok(Redeem::Refused(RedeemRefusal::Unknown)));
 }
@@ -86,7 +107,7 @@ async fn tokens_and_codes_are_found_by_their_whole_value_only(store: Store) {
     let (family, issue) = Family::redeemed(store).await;
     let store = &family.store;
     let code = store.find_code(&family.code).await.unwrap().unwrap();
-    assert!(code.grant.code.as_ref().unwrap().spent_at.is_some(), "a spent one too");
+    assert!(code.token.spent_at.is_some(), "a spent one too");
     assert!(code.is_live(&family.client, NOW));
     let access = store.find_access_token(&issue.access).await.unwrap().unwrap();
     assert_eq!(
@@ -172,6 +193,7 @@ for_every_engine! {
     rfc6749_4_1_2_a_code_is_redeemed_once
     rfc6749_4_1_2_of_64_racing_redemptions_one_is_granted
     rfc6749_4_1_3_a_refused_code_stays_usable_for_its_owner
+    a_code_that_nobody_redeems_leaves_no_grant
     a_code_expires_at_the_exact_second
     an_unknown_code_is_refused
     tokens_and_codes_are_found_by_their_whole_value_only

@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::for_every_engine;
 use super::sample::{Family, Issue, NOW, bearer, client, given, secs, session, user};
 use crate::model::client::Client;
-use crate::model::grant::{Code, EndReason, Grant, Redeem, Rotate, RotateRefusal};
-use crate::model::id::{Bearer, ClientId, GrantId, UserId};
+use crate::model::grant::{EndReason, Grant, Redeem, Rotate, RotateRefusal};
+use crate::model::id::{Bearer, ClientId, CodeId, GrantId, UserId};
 use crate::model::user::User;
 use crate::store::{OwnedRedemption, Put, Store};
 
@@ -66,12 +66,11 @@ async fn assert_all_dead(family: &Family, tokens: &[Bearer]) {
 
 /// Further codes of a family's user and client, each with a grant of its own.
 async fn more_codes(family: &Family, number: usize) -> Vec<Bearer> {
-    let like = family.grant().await;
     let mut codes = Vec::new();
     for _ in 0..number {
         let bearer = bearer(secs(100_000));
-        let code = Code { digest: bearer.digest(), ..like.code.clone().unwrap() };
-        family.store.put_grant(Grant { id: GrantId(bearer.id()), code: Some(code), ..like.clone() }).await.unwrap();
+        let grant = Grant { id: GrantId(bearer.id()), ..family.granted.clone() };
+        family.store.put_code(Family::code_for(&bearer, grant), None).await.unwrap();
         codes.push(bearer);
     }
     codes
@@ -121,7 +120,7 @@ async fn codes_that_are_redeemed_while_their_client_is_deleted_give_nothing_that
             let mut tokens = issue.tokens.clone();
             tokens.access.grant = GrantId(code.id());
             let redemption = OwnedRedemption { digest: code.digest(), ..family.redemption() };
-            let redeemed = family.store.redeem_code(&GrantId(code.id()), redemption, tokens, NOW).await;
+            let redeemed = family.store.redeem_code(&CodeId(code.id()), redemption, tokens, NOW).await;
             assert_eq!(redeemed, Ok(Redeem::Granted), "the grant is there, whatever has become of its client");
             came.push(issue.access);
             meeting.note();
@@ -149,10 +148,8 @@ async fn what_is_issued_while_a_consent_is_withdrawn_lives_only_under_the_next_o
             left -= usize::from(meeting.is_over());
             let consent_generation = family.store.consent(user, client).await.unwrap().unwrap().generation;
             let bearer = bearer(secs(100_000));
-            let like = family.grant().await;
-            let code = Code { digest: bearer.digest(), ..like.code.clone().unwrap() };
-            let grant = Grant { id: GrantId(bearer.id()), code: Some(code), consent_generation, ..like };
-            family.store.put_grant(grant).await.unwrap();
+            let grant = Grant { id: GrantId(bearer.id()), consent_generation, ..family.granted.clone() };
+            family.store.put_code(Family::code_for(&bearer, grant), None).await.unwrap();
             issued.push((bearer, consent_generation));
             meeting.note();
         }

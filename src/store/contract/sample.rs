@@ -8,7 +8,7 @@ use crate::base::secret::Secret;
 use crate::model::client::Client;
 use crate::model::consent::Given;
 use crate::model::grant::{AccessToken, Code, Grant, NewTokens, RefreshToken};
-use crate::model::id::{AccessTokenId, Bearer, ClientId, GrantId, RefreshTokenId, SessionId, UserId};
+use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, RefreshTokenId, SessionId, UserId};
 use crate::model::scope::Scope;
 use crate::model::session::Session;
 use crate::model::user::User;
@@ -86,6 +86,8 @@ pub(in crate::store) struct Family {
     pub(in crate::store) user: User,
     pub(in crate::store) code: Bearer,
     pub(in crate::store) id: GrantId,
+    /// As it was when the code was issued.
+    pub(in crate::store) granted: Grant,
 }
 
 impl Family {
@@ -97,7 +99,7 @@ impl Family {
         let Put::Done(client) = store.create_client(client("app")).await.unwrap() else { panic!("a new client") };
         let Put::Done(user) = store.create_user(user("u", "Ada")).await.unwrap() else { panic!("a new user") };
         let code = bearer(secs(100_000));
-        let id = GrantId(code.id());
+        let id = GrantId(bearer(secs(100_000)).id());
         let grant = Grant {
             id,
             client: client.id.clone(),
@@ -114,23 +116,35 @@ impl Family {
             created_at: NOW,
             ends_at: NOW + secs(90_000),
             ended: None,
-            code: Some(Code {
-                digest: code.digest(),
-                redirect_uri: REDIRECT_URI.into(),
-                challenge: None,
-                expires_at: NOW + Self::CODE_LIFETIME,
-                spent_at: None,
-            }),
         };
-        store.put_grant(grant).await.unwrap();
-        Self { store, client, user, code, id }
+        store.put_code(Self::code_for(&code, grant.clone()), None).await.unwrap();
+        Self { store, client, user, code, id, granted: grant }
+    }
+
+    /// A code for a grant.
+    pub(in crate::store) fn code_for(bearer: &Bearer, grant: Grant) -> Code {
+        Code {
+            id: CodeId(bearer.id()),
+            digest: bearer.digest(),
+            client: grant.client.clone(),
+            redirect_uri: REDIRECT_URI.into(),
+            challenge: None,
+            expires_at: NOW + Self::CODE_LIFETIME,
+            grant: grant.id,
+            granted: Some(grant),
+            spent_at: None,
+        }
+    }
+
+    pub(in crate::store) fn code_id(&self) -> CodeId {
+        CodeId(self.code.id())
     }
 
     /// A family whose code was redeemed, with its first tokens.
     pub(in crate::store) async fn redeemed(store: Store) -> (Self, Issue) {
         let family = Self::start(store).await;
         let issue = family.issue(NOW);
-        let redeem = family.store.redeem_code(&family.id, family.redemption(), issue.tokens.clone(), NOW).await;
+        let redeem = family.store.redeem_code(&family.code_id(), family.redemption(), issue.tokens.clone(), NOW).await;
         assert_eq!(redeem, Ok(crate::model::grant::Redeem::Granted));
         (family, issue)
     }

@@ -21,8 +21,8 @@ async fn sweeping_leaves_what_is_still_needed(store: Store) {
     assert_eq!(left.items.iter().map(|session| session.id).collect::<Vec<_>>(), [SessionId(long.id())]);
     assert!(family.opens(&issue.access, NOW).await);
 
-    // The other session, the grant, the access token, the refresh token.
-    assert_eq!(store.sweep(NOW + secs(200_000), 100).await, Ok(4));
+    // The other session, the code, the grant, the access token, the refresh token.
+    assert_eq!(store.sweep(NOW + secs(200_000), 100).await, Ok(5));
     assert!(store.grant(&family.id).await.unwrap().is_none());
     assert!(store.find_access_token(&issue.access).await.unwrap().is_none());
     assert!(store.find_refresh_token(&issue.refresh).await.unwrap().is_none());

@@ -20,7 +20,7 @@ use crate::model::id::{AccessTokenId, ClientId};
 use crate::store::{AccessContext, Options, Revision, StoreError};
 
 /// The version of all layouts that this release writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 const KEY_CHECK: &str = "key check";
 
@@ -307,6 +307,9 @@ fn check(database: &Database, server_key: &ServerKey) -> Result<(), StoreError> 
     };
     if format > FORMAT {
         return Err(StoreError::NewerFormat);
+    }
+    if format < FORMAT {
+        return Err(StoreError::OlderFormat);
     }
     let sealed = read(META_KEY_CHECK)?.ok_or_else(unfinished)?;
     match server_key.sealer(KEY_CHECK).open(&sealed, META_KEY_CHECK.as_bytes()) {

@@ -5,18 +5,26 @@ use std::sync::Arc;
 use super::Embedded;
 use super::engine::{Change, Tables};
 use super::fault::Fault;
-use super::tables::{ACCESS_TOKENS, CONSENTS, GRANTS, REFRESH_TOKENS, USERS};
+use super::tables::{ACCESS_TOKENS, CODES, CONSENTS, GRANTS, REFRESH_TOKENS, USERS};
 use crate::base::clock::Timestamp;
 use crate::model::grant::{
-    AccessToken, EndReason, Ended, Grant, NewTokens, Redeem, RedeemRefusal, RefreshToken, Replaced, Rotate,
+    AccessToken, Code, EndReason, Ended, Grant, NewTokens, Redeem, RedeemRefusal, RefreshToken, Replaced, Rotate,
     RotateRefusal, decide_redeem, decide_rotate,
 };
-use crate::model::id::{AccessTokenId, Bearer, GrantId, RefreshTokenId};
-use crate::store::{GrantContext, OwnedRedemption, Rotation, StoreError, TokenContext};
+use crate::model::id::{AccessTokenId, Bearer, CodeId, GrantId, RefreshTokenId};
+use crate::store::{CodeContext, OwnedRedemption, Rotation, StoreError, TokenContext};
 
 impl Embedded {
-    pub(in crate::store) async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
-        self.write(move |change| GRANTS.add(change, grant.id.0.as_bytes(), &grant)).await
+    pub(in crate::store) async fn put_code(&self, code: Code, in_place_of: Option<CodeId>) -> Result<(), StoreError> {
+        self.write(move |change| {
+            if let Some(other) = in_place_of
+                && get_code(change, other)?.is_some_and(|other| other.spent_at.is_none())
+            {
+                CODES.remove(change, other.0.as_bytes())?;
+            }
+            put_code(change, &code)
+        })
+        .await
     }
 
     pub(in crate::store) fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
@@ -43,13 +51,15 @@ impl Embedded {
         })
     }
 
-    pub(in crate::store) fn find_code(&self, bearer: &Bearer) -> Result<Option<GrantContext>, StoreError> {
+    pub(in crate::store) fn find_code(&self, bearer: &Bearer) -> Result<Option<CodeContext>, StoreError> {
         let digest = bearer.digest();
-        self.read(|snapshot| match get_grant(snapshot, GrantId(bearer.id()))? {
-            Some(grant) if grant.code.as_ref().is_some_and(|code| code.digest.matches(&digest)) => {
-                context(snapshot, grant)
+        self.read(|snapshot| {
+            let found = get_code(snapshot, CodeId(bearer.id()))?.filter(|code| code.digest.matches(&digest));
+            let Some(mut code) = found else { return Ok(None) };
+            match code.granted.take() {
+                Some(grant) => context(snapshot, code, grant),
+                None => token_context(snapshot, code.grant, code),
             }
-            Some(_) | None => Ok(None),
         })
     }
 
@@ -86,27 +96,30 @@ impl Embedded {
 
     pub(in crate::store) async fn redeem_code(
         &self,
-        id: &GrantId,
+        id: &CodeId,
         redemption: OwnedRedemption,
         tokens: NewTokens,
         now: Timestamp,
     ) -> Result<Redeem, StoreError> {
         let id = *id;
         self.write(move |change| {
-            let Some(mut grant) = get_grant(change, id)? else {
+            let Some(mut code) = get_code(change, id)? else {
                 return Ok(Redeem::Refused(RedeemRefusal::Unknown));
             };
-            let decision = decide_redeem(&grant, &redemption.as_redemption(), now);
+            let decision = decide_redeem(&code, &redemption.as_redemption(), now);
             match decision {
                 Redeem::Granted => {
-                    if let Some(code) = &mut grant.code {
-                        code.spent_at = Some(now);
-                    }
+                    let grant = code.granted.take();
+                    let grant =
+                        grant.ok_or_else(|| Fault::Corrupt(format!("the code {id} isn't spent and has no grant")))?;
+                    put_code(change, &Code { spent_at: Some(now), ..code })?;
                     put_grant(change, &grant)?;
                     put_tokens(change, &tokens)?;
                 }
                 Redeem::Reused => {
-                    end(change, grant, EndReason::CodeReuse, now)?;
+                    if let Some(grant) = get_grant(change, code.grant)? {
+                        end(change, grant, EndReason::CodeReuse, now)?;
+                    }
                 }
                 Redeem::Refused(_) => {}
             }
@@ -177,6 +190,14 @@ impl Embedded {
     }
 }
 
+fn get_code(tables: &impl Tables, id: CodeId) -> Result<Option<Code>, Fault> {
+    CODES.get(tables, id.0.as_bytes())
+}
+
+fn put_code(change: &Change<'_>, code: &Code) -> Result<(), Fault> {
+    CODES.put(change, code.id.0.as_bytes(), code)
+}
+
 fn get_grant(tables: &impl Tables, id: GrantId) -> Result<Option<Grant>, Fault> {
     GRANTS.get(tables, id.0.as_bytes())
 }
@@ -220,15 +241,14 @@ fn end(change: &Change<'_>, grant: Grant, reason: EndReason, now: Timestamp) -> 
     Ok(true)
 }
 
-/// What decides whether a grant is live; `None` when its user is no more.
-fn context(tables: &impl Tables, grant: Grant) -> Result<Option<GrantContext>, Fault> {
+/// A token with its grant and what decides whether that is live; `None` when its user is no more.
+fn context<T>(tables: &impl Tables, token: T, grant: Grant) -> Result<Option<TokenContext<T>>, Fault> {
     let Some(user) = USERS.get(tables, grant.user.as_str())? else { return Ok(None) };
     let consent = CONSENTS.get(tables, (grant.user.as_str(), grant.client.as_str()))?;
-    Ok(Some(GrantContext { grant, user: Arc::new(user), consent }))
+    Ok(Some(TokenContext { token, grant, user: Arc::new(user), consent }))
 }
 
 fn token_context<T>(tables: &impl Tables, id: GrantId, token: T) -> Result<Option<TokenContext<T>>, Fault> {
     let Some(grant) = get_grant(tables, id)? else { return Ok(None) };
-    let context = context(tables, grant)?;
-    Ok(context.map(|GrantContext { grant, user, consent }| TokenContext { token, grant, user, consent }))
+    context(tables, token, grant)
 }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use super::engine::Change;
 use super::fault::Fault;
-use super::tables::{ACCESS_TOKENS, GRANTS, REFRESH_TOKENS, Rows, SESSIONS, SESSIONS_OF_USERS};
+use super::tables::{ACCESS_TOKENS, CODES, GRANTS, REFRESH_TOKENS, Rows, SESSIONS, SESSIONS_OF_USERS};
 use super::{Embedded, codec};
 use crate::base::clock::Timestamp;
 use crate::model::id::Id;
@@ -17,6 +17,7 @@ impl Embedded {
             let mut left = limit;
             left -= sweep_table(&ACCESS_TOKENS, change, now, left)?;
             left -= sweep_table(&REFRESH_TOKENS, change, now, left)?;
+            left -= sweep_table(&CODES, change, now, left)?;
             left -= sweep_table(&GRANTS, change, now, left)?;
             left -= sweep_sessions(change, now, left)?;
             Ok(limit - left)

@@ -13,7 +13,7 @@ use super::fault::Fault;
 use crate::base::random::Random;
 use crate::model::client::Client;
 use crate::model::consent::Consent;
-use crate::model::grant::{AccessToken, Grant, RefreshToken};
+use crate::model::grant::{AccessToken, Code, Grant, RefreshToken};
 use crate::model::id::UserId;
 use crate::model::key::SigningKey;
 use crate::model::session::Session;
@@ -47,7 +47,9 @@ pub(super) const SESSIONS_OF_USERS: Rows<(&str, RowKey), ()> = Rows::new("sessio
 pub(super) const CONSENTS: Rows<(&str, &str), Consent> = Rows::new("consents");
 /// Client id, user id.
 pub(super) const CONSENTS_TO_CLIENTS: Rows<(&str, &str), ()> = Rows::new("consents-to-clients");
-/// Grant id, which is that of the authorization code too.
+/// Code id.
+pub(super) const CODES: Rows<RowKey, Code> = Rows::new("codes");
+/// Grant id.
 pub(super) const GRANTS: Rows<RowKey, Grant> = Rows::new("grants");
 /// Access token id.
 pub(super) const ACCESS_TOKENS: Rows<RowKey, AccessToken> = Rows::new("access-tokens");
@@ -72,6 +74,7 @@ pub(super) fn create_all(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(SESSIONS_OF_USERS.definition)?;
     transaction.open_table(CONSENTS.definition)?;
     transaction.open_table(CONSENTS_TO_CLIENTS.definition)?;
+    transaction.open_table(CODES.definition)?;
     transaction.open_table(GRANTS.definition)?;
     transaction.open_table(ACCESS_TOKENS.definition)?;
     transaction.open_table(REFRESH_TOKENS.definition)?;

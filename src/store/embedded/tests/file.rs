@@ -133,7 +133,7 @@ fn other_files_are_refused() {
 }
 
 #[tokio::test]
-async fn the_format_of_a_newer_release_is_refused() {
+async fn other_formats_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.redb");
     let store = create(&path);
@@ -151,6 +151,12 @@ async fn the_format_of_a_newer_release_is_refused() {
     write(META_KEY_CHECK, b"sealed in another way".to_vec()).await;
     drop(store);
     assert_eq!(Store::open(&path, None, &options()).unwrap_err(), StoreError::NewerFormat);
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert(META_FORMAT, (FORMAT - 1).to_be_bytes().as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert_eq!(Store::open(&path, None, &options()).unwrap_err(), StoreError::OlderFormat);
 }
 
 #[tokio::test]
@@ -175,7 +181,7 @@ async fn everything_is_there_after_a_restart() {
     let store = open(&path);
     let family = Family { store: store.clone(), ..family };
     assert!(family.opens(&issue.access, NOW).await);
-    assert!(family.grant().await.code.unwrap().spent_at.is_some());
+    assert!(store.find_code(&family.code).await.unwrap().unwrap().token.spent_at.is_some());
     assert!(store.find_refresh_token(&issue.refresh).await.unwrap().is_some());
     let secret = store.client(&family.client.id).await.unwrap().unwrap().secret.clone().unwrap();
     assert!(secret.matches("the secret of app"));
