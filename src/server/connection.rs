@@ -63,6 +63,7 @@ pub(super) fn protocol(options: &Options) -> auto::Builder<TokioExecutor> {
 pub(super) async fn serve_connection<I, H>(
     io: I,
     peer: IpAddr,
+    pulse: Arc<Pulse>,
     protocol: &auto::Builder<TokioExecutor>,
     answerer: &Arc<Answerer<H>>,
     mut phase: watch::Receiver<Phase>,
@@ -70,7 +71,6 @@ pub(super) async fn serve_connection<I, H>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let pulse = Arc::new(Pulse::new(answerer.outstanding()));
     let io = TokioIo::new(Watched { io, pulse: Arc::clone(&pulse) });
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let under_way = UnderWay::new(Arc::clone(&pulse), request.version());

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::Answerer;
 use super::connection::{Phase, protocol, serve_connection};
+use super::places::Places;
 use super::{Handler, Options};
 
 /// How long no connection is accepted after the system could not give one (no file descriptors left, for one).
@@ -75,9 +76,8 @@ pub(super) async fn serve_on<L: Listen, H: Handler>(
 /// Accepts connections and serves each in a task of its own. Never ends by itself.
 async fn accept_all<L: Listen, H: Handler>(listen: &mut L, answerer: Arc<Answerer<H>>, phase: &watch::Sender<Phase>) {
     let protocol = Arc::new(protocol(answerer.options()));
-    let places = Arc::new(Semaphore::new(answerer.options().connections.clamp(1, Semaphore::MAX_PERMITS)));
-    // The semaphore is never closed, so there is always a place after a while.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let places = Arc::new(Places::new(answerer.options()));
+    loop {
         let (stream, peer) = match listen.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -89,11 +89,14 @@ async fn accept_all<L: Listen, H: Handler>(listen: &mut L, answerer: Arc<Answere
                 continue;
             }
         };
+        let Some(place) = places.take(peer, answerer.outstanding()).await else { continue };
+        let (number, pulse) = (place.number(), place.pulse());
         let (protocol, answerer, phase) = (Arc::clone(&protocol), Arc::clone(&answerer), phase.subscribe());
-        tokio::spawn(async move {
-            serve_connection(stream, peer, &protocol, &answerer, phase).await;
+        let task = tokio::spawn(async move {
+            serve_connection(stream, peer, pulse, &protocol, &answerer, phase).await;
             drop(place);
         });
+        places.served_by(number, task.abort_handle());
     }
 }
 

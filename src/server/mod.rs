@@ -12,6 +12,7 @@ mod intake;
 mod listen;
 pub mod logging;
 mod outgoing;
+mod places;
 mod pulse;
 mod route;
 mod run;
@@ -78,8 +79,12 @@ pub struct Options {
     /// Bytes of a request line and its headers, at least 8192; more gets 431. Default: 32 KiB. There may be 100
     /// header lines in HTTP/1.
     pub head_size: usize,
-    /// Connections at a time; further ones wait in the system's backlog. Default: 4096.
+    /// Connections at a time. For one more the one that was idle for the longest time is closed; where none is idle,
+    /// further ones wait in the system's backlog. Default: 4096.
     pub connections: usize,
+    /// How many of them for one subscriber (an IPv4 address, or the /64 around an IPv6 address); further ones are closed.
+    /// Not for trusted proxies and the loopback. Default: 512.
+    pub connections_of_one: usize,
     /// Requests being answered at a time; further ones get 503. Those whose body is still on its way don't count.
     /// Default: 1024.
     pub requests: usize,
@@ -124,6 +129,7 @@ impl Default for Options {
             limits: Limits::default(),
             head_size: 32 * 1024,
             connections: 4096,
+            connections_of_one: 512,
             requests: 1024,
             bodies: 16 * 1024,
             bodies_of_one: 8 * 1024,

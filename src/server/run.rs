@@ -156,6 +156,7 @@ pub(super) fn options(app: &App) -> Options {
         limits: Limits { body_size: http.max_body, body_deadline: http.body_timeout },
         head_size: http.max_header_bytes,
         connections: http.max_connections,
+        connections_of_one: http.max_connections_per_address,
         requests: http.max_in_flight,
         bodies: http.max_in_flight.saturating_mul(16),
         bodies_of_one: http.max_in_flight.saturating_mul(8),

@@ -294,6 +294,27 @@ async fn connections_beyond_the_cap_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn the_longest_idle_connection_makes_room() {
+    let server = Server::start(Options { connections: 3, ..Options::default() }).await;
+    let mut busy = server.connect().await;
+    busy.send("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    server.waiting().await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for client in [&mut first, &mut second] {
+        client.send(GET).await;
+        client.answer("hello").await;
+    }
+    first.send(GET).await;
+    first.answer("hello").await;
+    assert!(is(&server.get("/").await, 200), "the new one");
+    assert_eq!(second.rest().await, "", "was idle for the longest time");
+    first.send(GET).await;
+    first.answer("hello").await;
+    server.toy.go_on.add_permits(1);
+    busy.answer("waited").await;
+}
+
+#[tokio::test]
 async fn requests_beyond_the_cap_get_503() {
     let server = Server::start(Options { requests: 1, ..Options::default() }).await;
     let mut first = server.connect().await;

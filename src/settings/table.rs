@@ -41,8 +41,12 @@ keys! {
         max_body: usize = "256KiB", Size(KIB..=64 * MIB);
         /// The largest header of a request, in bytes; beyond it the answer is 431.
         max_header_bytes: usize = "32KiB", Size(8 * KIB..=MIB);
-        /// How many connections may be open; more wait in the system's queue.
+        /// How many connections may be open. For one more the one that was idle for the longest time is closed; where
+        /// none is idle, more wait in the system's queue.
         max_connections: usize = 4096, Whole(1..=1_000_000), restart;
+        /// How many of them from one address (IPv6: from one /64); more are closed. Trusted proxies and this machine may
+        /// have any number.
+        max_connections_per_address: usize = 512, Whole(1..=1_000_000), restart;
         /// How many requests may be worked on at the same time; more are answered 503. Sixteen times as many may wait for
         /// their bodies, and half of those from one address.
         max_in_flight: usize = 1024, Whole(1..=1_000_000), restart;
