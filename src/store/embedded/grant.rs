@@ -113,7 +113,7 @@ impl Embedded {
                     let grant =
                         grant.ok_or_else(|| Fault::Corrupt(format!("the code {id} isn't spent and has no grant")))?;
                     put_code(change, &Code { spent_at: Some(now), ..code })?;
-                    put_grant(change, &grant)?;
+                    GRANTS.add(change, grant.id.0.as_bytes(), &grant)?;
                     put_tokens(change, &tokens)?;
                 }
                 Redeem::Reused => {
