@@ -312,3 +312,45 @@ async fn rfc8252_8_6_a_public_client_behind_a_scheme_of_its_own_is_asked_about_e
     let (_, page) = (browser.code(ADA, &custom).await, browser.authorize(&custom).await);
     assert!(page.has_id("consent-allow"), "any application on the device can claim the scheme");
 }
+
+/// "The authorization server SHOULD NOT process authorization requests automatically without user consent or interaction,
+/// except when the identity of the client can be assured."
+#[tokio::test]
+async fn rfc8252_8_6_a_public_client_at_a_loopback_address_is_asked_about_each_time() {
+    let provider = Provider::start().await;
+    let at = |redirect_uri: &'static str, prompt: &'static str| {
+        request(&[
+            ("client_id", PUBLIC),
+            ("redirect_uri", redirect_uri),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("prompt", prompt),
+        ])
+    };
+    let mut browser = provider.browser();
+    browser.code(ADA, &at(REDIRECT, "")).await;
+    assert!(browser.authorize(&at(REDIRECT, "")).await.query("code").is_some(), "https proves who receives the code");
+    let (own, others) = ("http://127.0.0.1:4711/callback", "http://127.0.0.1:31337/callback");
+    assert!(browser.authorize(&at(own, "")).await.has_id("consent-allow"), "agreed to at https, not here");
+    browser.code(ADA, &at(own, "")).await;
+    for address in [own, others, LOOPBACK] {
+        assert!(browser.authorize(&at(address, "")).await.has_id("consent-allow"), "{address}");
+        let silent = browser.authorize(&at(address, "none")).await;
+        assert_eq!(silent.query("error").as_deref(), Some("consent_required"), "{address}");
+        assert_eq!(silent.query("code"), None);
+    }
+}
+
+#[tokio::test]
+async fn dev_clients_of_this_machine_are_asked_about_once() {
+    let provider = Provider::start_for_development().await;
+    let asked = request(&[
+        ("client_id", PUBLIC),
+        ("redirect_uri", LOOPBACK),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]);
+    let mut browser = provider.browser();
+    browser.code(ADA, &asked).await;
+    assert!(browser.authorize(&asked).await.query("code").is_some());
+}
