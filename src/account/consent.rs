@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::app::browser;
 use crate::app::csrf;
 use crate::app::fault::Fault;
-use crate::app::pending::Agreement;
+use crate::app::pending::{Agreement, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::model::consent::Given;
@@ -22,7 +22,7 @@ use crate::protocol::scope::{Shown, shown};
 /// # Errors
 /// An expired page.
 pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
-    let visit = Visit::open(app, request, &request.query()?).await?;
+    let visit = Visit::open(app, request, Stop::Consent, &request.query()?).await?;
     let Some(login) = visit.whom_it_asks(app, request).await? else {
         return resume(app, request, visit.pending, browser::session(app, request).await?).await;
     };
@@ -48,7 +48,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
 pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     csrf::check_origin(app, request)?;
     let form = request.form().await?;
-    let mut visit = Visit::open(app, request, &form).await?;
+    let mut visit = Visit::open(app, request, Stop::Consent, &form).await?;
     let Some(login) = visit.whom_it_asks(app, request).await? else {
         return resume(app, request, visit.pending, browser::session(app, request).await?).await;
     };
@@ -68,7 +68,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             visit.pending.agreed = Some(Agreement { user: user.clone(), consent_generation: consent.generation });
             resume(app, request, visit.pending, Some(login)).await
         }
-        Some("switch") => authorize::to_page(app, request, "/login", &visit.pending),
+        Some("switch") => authorize::to_page(app, request, Stop::Login, &visit.pending),
         _ => {
             tracing::info!(%user, %client, "consent declined");
             visit.cancel(app, request, "declined on the consent page")

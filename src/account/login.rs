@@ -11,6 +11,7 @@ use crate::app::browser;
 use crate::app::csrf;
 use crate::app::fault::Fault;
 use crate::app::password::Verdict;
+use crate::app::pending::Stop;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::app::throttle::RetryAfter;
@@ -32,7 +33,7 @@ const MAX_TYPED: usize = 5 * MAX_USERNAME;
 /// # Errors
 /// An expired page, for whoever comes without a pending request.
 pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
-    let visit = Visit::open(app, request, &request.query()?).await?;
+    let visit = Visit::open(app, request, Stop::Login, &request.query()?).await?;
     let username = visit.pending.request.login_hint.clone().unwrap_or_default();
     let again = browser::session(app, request).await?.is_some();
     page(app, &visit, username, None, again).await
@@ -45,7 +46,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
 pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     csrf::check_origin(app, request)?;
     let form = request.form().await?;
-    let visit = Visit::open(app, request, &form).await?;
+    let visit = Visit::open(app, request, Stop::Login, &form).await?;
     if form.get("decision") == Some("cancel") {
         return visit.cancel(app, request, "cancelled the login");
     }

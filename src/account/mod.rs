@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::fault::Fault;
-use crate::app::pending::{Bound, Pending};
+use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::form::Form;
@@ -29,6 +29,8 @@ use crate::store::SessionContext;
 
 /// A pending request in front of its user.
 struct Visit {
+    /// Where.
+    stop: Stop,
     pending: Pending,
     /// As it came.
     sealed: String,
@@ -39,20 +41,21 @@ struct Visit {
 }
 
 impl Visit {
-    /// Opens the request that a page's address or form carries. No page of ours says a thing twice, and which one would count?
-    async fn open(app: &App, request: &Request, form: &Form) -> Result<Self, Fault> {
+    /// Opens the request that the address or the form of this page carries. No page of ours says a thing twice, and which one
+    /// would count?
+    async fn open(app: &App, request: &Request, stop: Stop, form: &Form) -> Result<Self, Fault> {
         refuse_repeated(form)?;
         let browser = Browser::of(app, request);
         let sealed = form.get(PENDING);
-        let pending = Pending::open(app, sealed, Bound::To(&browser), request.now())?;
+        let pending = Pending::open(app, sealed, Bound::To(&browser, stop), request.now())?;
         let (client, target) = authorize::prove(app, &pending).await?;
         let locale = app.pages.locale(pending.request.ui_locales.as_deref(), request.accept_language());
-        Ok(Self { pending, sealed: sealed.unwrap_or_default().to_owned(), client, target, locale, browser })
+        Ok(Self { stop, pending, sealed: sealed.unwrap_or_default().to_owned(), client, target, locale, browser })
     }
 
     /// The request, sealed again for the next form.
     fn seal(&self, app: &App) -> Result<String, Fault> {
-        self.pending.seal(app, Bound::To(&self.browser))
+        self.pending.seal(app, Bound::To(&self.browser, self.stop))
     }
 
     /// The live session, if it is that of whom the page asks. Somebody else may have logged in since in another tab.

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::app::browser;
 use crate::app::csrf;
 use crate::app::fault::Fault;
+use crate::app::pending::Stop;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::oidc::authorize::{self, resume};
@@ -15,7 +16,7 @@ use crate::page::SelectAccountPage;
 /// # Errors
 /// An expired page.
 pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
-    let mut visit = Visit::open(app, request, &request.query()?).await?;
+    let mut visit = Visit::open(app, request, Stop::SelectAccount, &request.query()?).await?;
     let Some(login) = browser::session(app, request).await? else {
         return resume(app, request, visit.pending, None).await;
     };
@@ -35,7 +36,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
 pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     csrf::check_origin(app, request)?;
     let form = request.form().await?;
-    let mut visit = Visit::open(app, request, &form).await?;
+    let mut visit = Visit::open(app, request, Stop::SelectAccount, &form).await?;
     match form.get("decision") {
         Some("continue") => match visit.whom_it_asks(app, request).await? {
             Some(login) => {
@@ -43,9 +44,9 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
                 resume(app, request, visit.pending, Some(login)).await
             }
             // It shows who is logged in now, if anybody is.
-            None => authorize::to_page(app, request, "/select-account", &visit.pending),
+            None => authorize::to_page(app, request, Stop::SelectAccount, &visit.pending),
         },
-        Some("another") => authorize::to_page(app, request, "/login", &visit.pending),
+        Some("another") => authorize::to_page(app, request, Stop::Login, &visit.pending),
         _ => visit.cancel(app, request, "cancelled the choice of account"),
     }
 }

@@ -50,20 +50,42 @@ impl Agreement {
     }
 }
 
+/// A page of ours where a request waits for its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The login page.
+    Login,
+    /// The choice of account.
+    SelectAccount,
+    /// The consent page.
+    Consent,
+}
+
+impl Stop {
+    /// Where it is, below the issuer.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Login => "/login",
+            Self::SelectAccount => "/select-account",
+            Self::Consent => "/consent",
+        }
+    }
+}
+
 /// For whom a request is sealed.
 #[derive(Clone, Copy)]
 pub enum Bound<'a> {
-    /// For one browser.
-    To(&'a Browser),
+    /// For one browser at one page: what another page was shown with answers nothing there.
+    To(&'a Browser, Stop),
     /// For whoever follows the redirect: a cross-site POST brings no cookies along, so nothing is known of its browser.
     Nobody,
 }
 
 impl Bound<'_> {
-    fn associated_data(&self) -> &[u8] {
+    fn associated_data(&self) -> Vec<u8> {
         match self {
-            Self::To(browser) => browser.as_bytes(),
-            Self::Nobody => b"transit",
+            Self::To(browser, stop) => [browser.as_bytes(), stop.path().as_bytes()].concat(),
+            Self::Nobody => b"transit".to_vec(),
         }
     }
 }
@@ -77,18 +99,19 @@ impl Pending {
     /// As it stands in the parameter `pending`.
     pub fn seal(&self, app: &App, bound: Bound<'_>) -> Result<String, Fault> {
         let plain = minicbor::to_vec(self).map_err(|error| Fault::internal(error.to_string()))?;
-        Ok(base64url(app.pending.seal(&plain, bound.associated_data(), &app.random)))
+        Ok(base64url(app.pending.seal(&plain, &bound.associated_data(), &app.random)))
     }
 
     /// Opens the parameter `pending`.
     ///
     /// # Errors
-    /// An expired page when it is missing, too old, from another browser, or not ours at all.
+    /// An expired page when it is missing, too old, from another browser or page, or not ours at all.
     pub fn open(app: &App, sealed: Option<&str>, bound: Bound<'_>, now: Timestamp) -> Result<Self, Fault> {
         let sealed = sealed.filter(|text| text.len() <= MAX_SEALED).and_then(parse_base64url);
         let sealed = sealed.ok_or_else(|| Fault::expired("there is no pending request"))?;
-        let plain = app.pending.open(&sealed, bound.associated_data());
-        let plain = plain.ok_or_else(|| Fault::expired("the pending request is of another browser, or was changed"))?;
+        let plain = app.pending.open(&sealed, &bound.associated_data());
+        let plain =
+            plain.ok_or_else(|| Fault::expired("the pending request is of another browser or page, or was changed"))?;
         let pending: Self = minicbor::decode(&plain).map_err(|error| Fault::expired(error.to_string()))?;
         if now >= pending.request.created_at + app.settings.lifetimes.pending {
             return Err(Fault::expired("the pending request is too old"));

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::fault::{self, Fault};
 use crate::app::issue::{self, Authorization};
-use crate::app::pending::{Bound, Pending};
+use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::clock::Timestamp;
@@ -164,10 +164,10 @@ async fn step(
         (Step::Consent, Some(login)) => {
             // Only the answer of whom the page asks counts.
             pending.asked = Some(login.user.id.clone());
-            to_page(app, request, "/consent", &pending)
+            to_page(app, request, Stop::Consent, &pending)
         }
-        (Step::SelectAccount, _) => to_page(app, request, "/select-account", &pending),
-        (Step::Login { .. } | Step::Respond | Step::Consent, _) => to_page(app, request, "/login", &pending),
+        (Step::SelectAccount, _) => to_page(app, request, Stop::SelectAccount, &pending),
+        (Step::Login { .. } | Step::Respond | Step::Consent, _) => to_page(app, request, Stop::Login, &pending),
     }
 }
 
@@ -261,10 +261,10 @@ fn send(app: &App, request: &Request, client: &Client, redirection: Redirection)
 }
 
 /// Sends the browser to one of our pages, with the request sealed for it.
-pub(crate) fn to_page(app: &App, request: &Request, path: &str, pending: &Pending) -> Result<Reply, Fault> {
+pub(crate) fn to_page(app: &App, request: &Request, stop: Stop, pending: &Pending) -> Result<Reply, Fault> {
     let browser = Browser::of(app, request);
-    let sealed = pending.seal(app, Bound::To(&browser))?;
-    let reply = Reply::redirect_see_other(&page_address(app, path, &sealed)).no_store();
+    let sealed = pending.seal(app, Bound::To(&browser, stop))?;
+    let reply = Reply::redirect_see_other(&page_address(app, stop.path(), &sealed)).no_store();
     Ok(match browser.introduction() {
         Some(cookie) => reply.cookie(cookie),
         None => reply,

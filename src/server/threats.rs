@@ -378,3 +378,32 @@ async fn a_sealed_request_opens_in_its_own_browser_and_place_only() {
     assert_eq!(ada.agree(&planted).await.status_code(), StatusCode::BAD_REQUEST);
     code(&mallory.agree(&planted).await);
 }
+
+/// Nothing is stored and nobody is answered by what one page was shown with when it is sent to another.
+#[tokio::test]
+async fn a_sealed_request_opens_on_its_own_page_only() {
+    let scene = Scene::new().await;
+    let mut ada = Browser::new(&scene);
+    let login = pending(&ada.authorize(&[]).await, "/login");
+    let consent = pending(&ada.log_in(&login, "ada").await, "/consent");
+    scene.pass(1);
+    let choice = pending(&ada.authorize(&[("prompt", "select_account")]).await, "/select-account");
+    let pages = [("/login", login), ("/consent", consent.clone()), ("/select-account", choice)];
+    for (own, address) in &pages {
+        let form = shown_pending(&ada.get(&page(own, address)).await);
+        for (other, _) in pages.iter().filter(|(other, _)| other != own) {
+            for value in [address, &form] {
+                assert_eq!(ada.get(&page(other, value)).await.status_code(), StatusCode::BAD_REQUEST, "{own} {other}");
+                for decision in ["allow", "continue", "cancel", "switch", "another", "deny"] {
+                    let fields =
+                        [("pending", value.as_str()), ("decision", decision), ("username", "ada"), ("password", "ada")];
+                    let reply = ada.post(other, &fields).await;
+                    assert_eq!(reply.status_code(), StatusCode::BAD_REQUEST, "{own} at {other}: {decision}");
+                }
+            }
+        }
+    }
+    let (user, client) = (UserId::new("id-of-ada"), ClientId::new("app"));
+    assert!(scene.app.store.consent(&user, &client).await.unwrap().is_none());
+    code(&ada.agree(&consent).await);
+}

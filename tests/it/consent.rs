@@ -126,12 +126,18 @@ async fn a_page_of_another_site_cannot_agree() {
     assert!(browser.post_from("https://evil.example", "/consent", &fields).await.has_id("error-page"));
     let mut other = provider.logged_in(ADA).await;
     assert_eq!(other.post("/consent", &fields).await.status, 400, "nor another browser");
-    // A request that never came to the consent page can't be agreed to.
-    let mut fresh = provider.browser();
-    let login = fresh.authorize(&request(&[("client_id", OTHER), ("prompt", "login")])).await;
-    let pending = login.field("pending");
-    let answer = fresh.post("/consent", &[("pending", &pending), ("decision", "allow")]).await;
-    assert!(answer.has_id("login-submit"), "{answer:?}");
+    // A request that never came to the consent page can't be agreed to, whichever page it came to.
+    for (prompt, page) in [("login", "login-submit"), ("select_account", "select-continue")] {
+        let mut fresh = provider.logged_in(ADA).await;
+        provider.pass(Duration::from_secs(1));
+        let shown = fresh.authorize(&request(&[("client_id", OTHER), ("prompt", prompt)])).await;
+        assert!(shown.has_id(page), "{shown:?}");
+        let pending = shown.field("pending");
+        let answer = fresh.post("/consent", &[("pending", &pending), ("decision", "allow")]).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let stored = provider.app.store.consent(&UserId::new("id-of-ada"), &ClientId::new(OTHER)).await.unwrap();
+        assert!(stored.is_none(), "{stored:?}");
+    }
 }
 
 #[tokio::test]
@@ -139,7 +145,9 @@ async fn only_whom_the_page_asked_can_agree() {
     let provider = Provider::start().await;
     let (mut browser, page) = at_consent(&provider, &request(&[])).await;
     // In another tab Bob logs in.
+    provider.pass(Duration::from_secs(1));
     let login = browser.authorize(&request(&[("client_id", OTHER), ("prompt", "login")])).await;
+    assert!(login.has_id("login-submit"));
     browser.log_in(&login, BOB, PASSWORD).await;
     let answer = browser.decide(&page, "allow").await;
     assert!(answer.has_id("consent-allow"), "Bob is asked himself: {answer:?}");
