@@ -117,6 +117,11 @@ impl FixedClock {
         Timestamp(self.0.load(Ordering::SeqCst))
     }
 
+    /// Sets it, also back.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.as_millis(), Ordering::SeqCst);
+    }
+
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);

@@ -9,6 +9,9 @@ use super::user::User;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Digest;
 
+/// Requests that arrive together may see the clock a little out of order, and clocks are adjusted in small steps.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(1);
+
 /// A browser's login. The browser holds the bearer value, the row its digest.
 #[derive(Clone, Debug, Encode, Decode)]
 pub struct Session {
@@ -49,12 +52,63 @@ impl Session {
     pub const SEEN_STEP: Duration = Duration::from_secs(300);
 
     /// Whether the session holds for this user at this time.
+    ///
+    /// One from the future does not: the clock was set back since, and until it got there again the login would count as
+    /// newer than every request that asks for a new one, and live longer than it may.
     pub fn is_live(&self, user: &User, idle: Duration, now: Timestamp) -> bool {
-        now < self.ends_at && now < self.seen_at + idle && self.user == user.id && user.stands_by(self.user_generation)
+        self.auth_time <= now + CLOCK_LEEWAY
+            && now < self.ends_at
+            && now < self.seen_at + idle
+            && self.user == user.id
+            && user.stands_by(self.user_generation)
     }
 
     /// Whether its last use should be written down again.
     pub fn is_worth_touching(&self, now: Timestamp) -> bool {
         now >= self.seen_at + Self::SEEN_STEP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+    use crate::base::random::Random;
+    use crate::model::id::Bearer;
+
+    #[test]
+    fn a_login_from_the_future_is_none() {
+        let now = Timestamp::from_secs(1_000_000);
+        let user = User {
+            id: UserId::new("u"),
+            username: "ada".into(),
+            password_hash: None,
+            admin: false,
+            enabled: true,
+            claims: Map::new(),
+            generation: 3,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        };
+        let bearer = Bearer::mint(now + Duration::from_secs(3600), &Random::seeded("session"));
+        let at = |auth_time: Timestamp| Session {
+            id: SessionId(bearer.id()),
+            digest: bearer.digest(),
+            user: user.id.clone(),
+            user_generation: 3,
+            auth_time,
+            amr: Vec::new(),
+            seen_at: auth_time,
+            ends_at: now + Duration::from_secs(3600),
+            user_agent: String::new(),
+            address: String::new(),
+        };
+        let idle = Duration::from_secs(60);
+        assert!(at(now).is_live(&user, idle, now));
+        assert!(at(now + Duration::from_millis(1000)).is_live(&user, idle, now), "requests overtake each other");
+        assert!(!at(now + Duration::from_millis(1001)).is_live(&user, idle, now));
+        assert!(!at(now + Duration::from_secs(600)).is_live(&user, idle, now));
     }
 }

@@ -407,3 +407,19 @@ async fn a_sealed_request_opens_on_its_own_page_only() {
     assert!(scene.app.store.consent(&user, &client).await.unwrap().is_none());
     code(&ada.agree(&consent).await);
 }
+
+/// A login that the clock has not come to yet would be newer than every request that asks for a new one.
+#[tokio::test]
+async fn oidc_core_3_1_2_1_prompt_login_after_the_clock_went_back() {
+    let scene = Scene::new().await;
+    let mut ada = Browser::new(&scene);
+    scene.pass(3600);
+    ada.code("ada", &[]).await;
+    code(&ada.authorize(&[]).await);
+    scene.clock.set(NOW);
+    for more in [("prompt", "login"), ("max_age", "0"), ("prompt", "select_account"), ("state", "any")] {
+        pending(&ada.authorize(&[more]).await, "/login");
+    }
+    let login = pending(&ada.authorize(&[("prompt", "login")]).await, "/login");
+    code(&ada.log_in(&login, "ada").await);
+}
