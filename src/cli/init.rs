@@ -1,8 +1,6 @@
 //! `hallpass init`
 
-use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use argh::{ArgsInfo, FromArgs};
@@ -14,6 +12,7 @@ use super::{Invocation, output, prompt};
 use crate::admin::Method;
 use crate::base::random::Random;
 use crate::settings::{ConfigFile, DEFAULT_FILE, Settings, Sources, default_document};
+use crate::store::Draft;
 
 /// The issuer of whoever only wants to look.
 const ISSUER: &str = "http://localhost:8000";
@@ -92,7 +91,8 @@ impl Init {
             ConfigFile::Required(path) | ConfigFile::IfPresent(path) => path.clone(),
             ConfigFile::None => DEFAULT_FILE.into(),
         };
-        if file.exists() {
+        // Not even a link that leads nowhere.
+        if file.symlink_metadata().is_ok() {
             return Err(Failure::failed(format!("{} is there already: nothing was changed", file.display())));
         }
         let issuer = match (self.issuer, sources.environment.get("HALLPASS_ISSUER").filter(|url| !url.is_empty())) {
@@ -121,7 +121,7 @@ impl Plan {
         let fill = || {
             let mut key = administration.call(Method::Post, &["keys"], Value::Null)?;
             administration.call(Method::Post, &["users"], user)?;
-            write(&self.file, &self.document)?;
+            draft(&self.file, &self.document)?.publish()?;
             Ok(key.shift_remove("kid").unwrap_or_default())
         };
         fill().inspect_err(|_| administration.undo())
@@ -144,36 +144,14 @@ fn document(issuer: &str) -> String {
 
 /// The settings that a document will make when it stands at `file`.
 fn read(document: &str, file: &Path, sources: Sources) -> Result<Settings, Failure> {
-    let draft = draft(file);
-    write_new(&draft, document)?;
-    let settings = Settings::load(&Sources { file: ConfigFile::Required(draft.clone()), ..sources });
-    // Whether or not it can be removed, it is not the settings file.
-    let _ = fs::remove_file(&draft);
-    Ok(settings?)
+    let draft = draft(file, document)?;
+    Ok(Settings::load(&Sources { file: ConfigFile::Required(draft.path().to_owned()), ..sources })?)
 }
 
-/// Puts the whole file in its place at once.
-fn write(file: &Path, document: &str) -> Result<(), Failure> {
-    let draft = draft(file);
-    write_new(&draft, document)?;
-    fs::rename(&draft, file).map_err(|error| {
-        let _ = fs::remove_file(&draft);
-        Failure::failed(format!("{}: {error}", file.display()))
-    })
-}
-
-fn draft(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
-}
-
-/// For its owner only: the file may come to hold secrets.
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
-    let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+/// The whole file beside its place, for its owner only: it may come to hold secrets.
+fn draft(file: &Path, document: &str) -> Result<Draft, Failure> {
+    let (draft, mut draft_file) = Draft::create(file)?;
+    let written = draft_file.write_all(document.as_bytes()).and_then(|()| draft_file.sync_all());
+    written.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    Ok(draft)
 }

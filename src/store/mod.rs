@@ -28,6 +28,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use self::embedded::Embedded;
+pub(crate) use self::embedded::file::Draft;
 pub use self::outcome::{
     AccessContext, CodeContext, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision, Rotation,
     SessionContext, StoreError, TokenContext,

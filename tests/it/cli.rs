@@ -119,10 +119,31 @@ fn an_init_that_fails_leaves_nothing() {
     let elsewhere = place.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     let place = place.set("HALLPASS_STORE__PATH", "elsewhere/hallpass.redb");
-    fs::create_dir(place.path("hallpass.toml.new")).unwrap();
-    assert_eq!(place.run(&["init"]).status, 1);
+    let too_long = "x".repeat(300);
+    assert_eq!(place.run(&["--config", &too_long, "init"]).status, 1);
     assert_eq!(fs::read_dir(elsewhere).unwrap().count(), 0);
-    assert_eq!(place.files(), ["elsewhere", "hallpass.toml.new"]);
+    assert_eq!(place.files(), ["elsewhere"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn init_writes_through_no_link() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let place = Place::new();
+    fs::write(place.path("victim"), "precious").unwrap();
+    for name in ["hallpass.toml.new", "hallpass.toml.tmp", "hallpass.toml~"] {
+        symlink("victim", place.path(name)).unwrap();
+    }
+    place.done(&["init"]);
+    assert_eq!(fs::read_to_string(place.path("victim")).unwrap(), "precious");
+    let settings = fs::symlink_metadata(place.path("hallpass.toml")).unwrap();
+    assert_eq!((settings.is_file(), settings.permissions().mode() & 0o777), (true, 0o600));
+
+    let place = Place::new();
+    symlink("nowhere", place.path("hallpass.toml")).unwrap();
+    place.refused(&["init"], 1, "hallpass: hallpass.toml is there already: nothing was changed");
+    assert_eq!(place.files(), ["hallpass.toml"]);
 }
 
 #[test]

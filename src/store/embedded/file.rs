@@ -21,22 +21,28 @@ pub(super) fn key_path(store: &Path) -> PathBuf {
     name.into()
 }
 
-/// A file on its way to its name: what others find there is whole, or not there at all.
-pub(super) struct Draft {
+/// A file on its way to its name: what others find there is whole, or not there at all. Until then its name can't be
+/// guessed, so that nobody has put a link in its place.
+pub(crate) struct Draft {
     path: PathBuf,
     name: PathBuf,
 }
 
 impl Draft {
     /// Begins an empty file that will be at `name`, where nothing is yet.
-    pub(super) fn create(name: &Path) -> Result<(Self, File), StoreError> {
+    pub(crate) fn create(name: &Path) -> Result<(Self, File), StoreError> {
         let path = name.with_file_name(format!(".hallpass-{}", hex(&Random::System.bytes::<8>())));
         let file = create(&path).map_err(|error| unavailable(name, &error))?;
         Ok((Self { path, name: name.to_owned() }, file))
     }
 
+    /// Where it is until then.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Puts it in its place, unless something has come there meanwhile.
-    pub(super) fn publish(self) -> Result<(), StoreError> {
+    pub(crate) fn publish(self) -> Result<(), StoreError> {
         let placed = match std::fs::hard_link(&self.path, &self.name) {
             // Some file systems have no links.
             Err(error) if error.kind() != ErrorKind::AlreadyExists && !self.name.exists() => {

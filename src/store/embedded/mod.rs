@@ -11,7 +11,7 @@ mod codec;
 mod consent;
 mod engine;
 mod fault;
-mod file;
+pub(super) mod file;
 mod grant;
 mod key;
 mod session;
