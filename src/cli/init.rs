@@ -1,6 +1,6 @@
 //! `hallpass init`
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use argh::{ArgsInfo, FromArgs};
@@ -121,7 +121,8 @@ impl Plan {
         let fill = || {
             let mut key = administration.call(Method::Post, &["keys"], Value::Null)?;
             administration.call(Method::Post, &["users"], user)?;
-            draft(&self.file, &self.document)?.publish()?;
+            let draft = draft(&self.file, &self.document)?;
+            draft.publish().map_err(|error| refused(&self.file, &error))?;
             Ok(key.shift_remove("kid").unwrap_or_default())
         };
         fill().inspect_err(|_| administration.undo())
@@ -150,8 +151,15 @@ fn read(document: &str, file: &Path, sources: Sources) -> Result<Settings, Failu
 
 /// The whole file beside its place, for its owner only: it may come to hold secrets.
 fn draft(file: &Path, document: &str) -> Result<Draft, Failure> {
-    let (draft, mut draft_file) = Draft::create(file)?;
-    let written = draft_file.write_all(document.as_bytes()).and_then(|()| draft_file.sync_all());
-    written.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
-    Ok(draft)
+    let make = || {
+        let (draft, mut writer) = Draft::create(file)?;
+        writer.write_all(document.as_bytes())?;
+        writer.sync_all()?;
+        Ok(draft)
+    };
+    make().map_err(|error| refused(file, &error))
+}
+
+fn refused(file: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("{}: {error}", file.display()))
 }

@@ -10,6 +10,7 @@ use crate::app::development::KEY_ID;
 use crate::server;
 use crate::server::logging::Access;
 use crate::settings::Settings;
+use crate::store::warn_if_open_to_others;
 
 /// Run the provider
 #[derive(FromArgs, ArgsInfo)]
@@ -27,6 +28,9 @@ impl Serve {
         let settings = invocation.settings()?;
         settings.require_issuer()?;
         log::init(&settings.log, Access::Shown)?;
+        if let Some(file) = settings.file_with_secrets() {
+            warn_if_open_to_others(file, "the settings file, with a secret in it,");
+        }
         let administration = Administration::open_or_create(&settings)?;
         refuse_development(&administration, &settings)?;
         if administration.list("keys")?.is_empty() {

@@ -16,6 +16,7 @@ mod tests;
 mod written;
 
 use std::fmt;
+use std::path::Path;
 
 pub use admin_token::AdminToken;
 pub use document::{Entry, default_document};
@@ -72,6 +73,11 @@ impl Settings {
                  HALLPASS_ISSUER"
             ))
         })
+    }
+
+    /// The settings file, where a secret stands in it as it is: then it is for its owner's eyes alone.
+    pub fn file_with_secrets(&self) -> Option<&Path> {
+        self.holds_secrets.as_deref()
     }
 
     /// The keys whose values differ between two sets of settings, in the order of [`KEYS`].

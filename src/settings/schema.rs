@@ -88,6 +88,8 @@ macro_rules! keys {
             $( $(#[doc = $section_doc])+ pub $section: $name, )+
             /// Where each key that is not at its default was given.
             pub(super) origins: Origins,
+            /// The file, where a secret stands in it as it is.
+            pub(super) holds_secrets: Option<PathBuf>,
         }
 
         /// Every key, in the order of the documentation.
@@ -110,6 +112,7 @@ macro_rules! keys {
                     $( $section: $name {
                         $( $field: given.take(concat!(stringify!($section), ".", stringify!($field)), &$kind)?, )+
                     }, )+
+                    holds_secrets: given.holds_secrets(),
                     origins: given.into_origins(),
                 })
             }

@@ -114,6 +114,8 @@ pub(super) type Origins = BTreeMap<&'static str, Origin>;
 pub(super) struct Given<'a> {
     values: BTreeMap<&'static str, (Origin, Written)>,
     origins: Origins,
+    /// The file, once a secret was found in it as it is.
+    holds_secrets: Option<PathBuf>,
     directory: PathBuf,
     environment: &'a BTreeMap<String, String>,
 }
@@ -124,6 +126,7 @@ impl<'a> Given<'a> {
         let mut given = Self {
             values: BTreeMap::new(),
             origins: Origins::new(),
+            holds_secrets: None,
             directory: PathBuf::new(),
             environment: &sources.environment,
         };
@@ -237,10 +240,21 @@ impl<'a> Given<'a> {
             let form = K::FORM.map(|form| format!(" ({form})")).unwrap_or_default();
             SettingsError::new(format!("{origin}: {name}{what}: must be {}{form}", kind.right()))
         })?;
+        if let Origin::File(path, _) = &origin
+            && K::SECRET
+            && written.text().is_some()
+        {
+            self.holds_secrets = Some(path.clone());
+        }
         if origin != Origin::Default {
             self.origins.insert(name, origin);
         }
         Ok(value)
+    }
+
+    /// The file, where a secret stands in it as it is and not as the name of another place.
+    pub(super) fn holds_secrets(&self) -> Option<PathBuf> {
+        self.holds_secrets.clone()
     }
 
     /// Where each key that was taken came from.

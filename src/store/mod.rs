@@ -28,7 +28,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use self::embedded::Embedded;
-pub(crate) use self::embedded::file::Draft;
+pub(crate) use self::embedded::file::{Draft, warn_if_open_to_others};
 pub use self::outcome::{
     AccessContext, CodeContext, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision, Rotation,
     SessionContext, StoreError, TokenContext,

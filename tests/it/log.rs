@@ -81,3 +81,39 @@ async fn rfc6819_5_1_6_no_secret_reaches_the_log() {
         }
     }
 }
+
+/// RFC 6819 section 5.1.4.1.1: whoever reads these files has password hashes, or may administer.
+#[cfg(unix)]
+#[tokio::test]
+async fn files_open_to_others_are_said() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let files = ["hallpass.redb", "hallpass.redb.key", "hallpass.toml"];
+    let allow = |mode| {
+        for file in files {
+            set_permissions(directory.path().join(file), Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    let log = || std::fs::read_to_string(directory.path().join("log")).unwrap();
+    let token = "admin.token = \"a-token-of-thirty-two-characters-or-more\"";
+    Process::start_new(directory.path()).await.stop();
+    allow(0o600);
+    let before = log().len();
+    Process::start_on(directory.path(), token).await.stop();
+    assert!(!log()[before..].contains("open to others"), "{}", log());
+
+    allow(0o640);
+    let before = log().len();
+    Process::start_on(directory.path(), token).await.stop();
+    let said: Vec<String> =
+        log()[before..].lines().filter(|line| line.contains("open to others")).map(Into::into).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(files.iter().all(|file| said.iter().any(|line| line.contains(&format!("{file}\"")))), "{said:?}");
+
+    let before = log().len();
+    std::fs::write(directory.path().join("token"), "a-token-of-thirty-two-characters-or-more").unwrap();
+    Process::start_on(directory.path(), "admin.token = { file = \"token\" }").await.stop();
+    assert!(!log()[before..].contains("hallpass.toml"), "there is no secret in it: {}", log());
+}

@@ -30,9 +30,9 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Begins an empty file that will be at `name`, where nothing is yet.
-    pub(crate) fn create(name: &Path) -> Result<(Self, File), StoreError> {
+    pub(crate) fn create(name: &Path) -> io::Result<(Self, File)> {
         let path = name.with_file_name(format!(".hallpass-{}", hex(&Random::System.bytes::<8>())));
-        let file = create(&path).map_err(|error| unavailable(name, &error))?;
+        let file = create(&path)?;
         Ok((Self { path, name: name.to_owned() }, file))
     }
 
@@ -41,19 +41,15 @@ impl Draft {
         &self.path
     }
 
-    /// Puts it in its place, unless something has come there meanwhile.
-    pub(crate) fn publish(self) -> Result<(), StoreError> {
-        let placed = match std::fs::hard_link(&self.path, &self.name) {
+    /// Puts it in its place, unless something has come there meanwhile ([`ErrorKind::AlreadyExists`]).
+    pub(crate) fn publish(self) -> io::Result<()> {
+        match std::fs::hard_link(&self.path, &self.name) {
             // Some file systems have no links.
             Err(error) if error.kind() != ErrorKind::AlreadyExists && !self.name.exists() => {
                 std::fs::rename(&self.path, &self.name)
             }
             placed => placed,
-        };
-        placed.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => StoreError::Exists(self.name.clone()),
-            _ => unavailable(&self.name, &error),
-        })?;
+        }?;
         sync_directory(&self.name)
     }
 }
@@ -70,7 +66,7 @@ pub(super) fn read_key(store: &Path) -> Result<ServerKey, StoreError> {
     let path = key_path(store);
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            warn_if_open_to_others(&path);
+            warn_if_open_to_others(&path, "the server key");
             let text = Zeroizing::new(text);
             ServerKey::parse(&text).map_err(|_| StoreError::WrongKey(format!("{} holds no key", path.display())))
         }
@@ -119,14 +115,14 @@ pub(super) fn keep_key(store: &Path, key: &ServerKey) -> Result<bool, StoreError
 
 fn write_key(store: &Path, key: &ServerKey) -> Result<(), StoreError> {
     let path = key_path(store);
-    let (draft, mut file) = Draft::create(&path)?;
+    let (draft, mut file) = Draft::create(&path).map_err(|error| unavailable(&path, &error))?;
     let write = |file: &mut File| {
         file.write_all(key.to_text().expose().as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()
     };
     write(&mut file).map_err(|error| unavailable(&path, &error))?;
-    draft.publish()
+    draft.publish().map_err(|error| unavailable(&path, &error))
 }
 
 /// A new file that only its owner may read and write.
@@ -139,23 +135,28 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Makes a new name in a directory durable.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) {
-        File::open(parent).and_then(|directory| directory.sync_all()).map_err(|error| unavailable(parent, &error))?;
+        File::open(parent)?.sync_all()?;
     }
     Ok(())
 }
 
-fn warn_if_open_to_others(path: &Path) {
+/// Says so when others than a file's owner may read or change it, on systems that know such rights.
+pub(crate) fn warn_if_open_to_others(path: &Path, what: &str) {
     #[cfg(unix)]
     if std::fs::metadata(path)
         .is_ok_and(|metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0)
     {
-        tracing::warn!(path = %path.display(), "the server key is open to others: chmod 600");
+        tracing::warn!(path = %path.display(), "{what} is open to others: chmod 600");
     }
 }
 
-fn unavailable(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Unavailable(format!("{}: {error}", path.display()))
+/// What it means that a file can't be made or read.
+pub(super) fn unavailable(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::AlreadyExists => StoreError::Exists(path.to_owned()),
+        _ => StoreError::Unavailable(format!("{}: {error}", path.display())),
+    }
 }

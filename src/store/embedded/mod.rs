@@ -67,10 +67,11 @@ impl Embedded {
             Some(key) => (key, true),
             None => (file::make_key(path)?, false),
         };
-        let (draft, file) = file::Draft::create(path)?;
+        let refused = |error: std::io::Error| file::unavailable(path, &error);
+        let (draft, file) = file::Draft::create(path).map_err(refused)?;
         let create = || builder(options.cache_bytes).create_with_backend(FileBackend::new(file)?);
         let database = engine::initialize(create, &key)?;
-        draft.publish()?;
+        draft.publish().map_err(refused)?;
         if !given && !file::keep_key(path, &key)? {
             // It is locked, and nobody could have read what is in it.
             std::fs::remove_file(path)
@@ -91,6 +92,7 @@ impl Embedded {
             StoreError::Unavailable(_) if !path.exists() => StoreError::Missing(path.to_owned()),
             error => error,
         })?;
+        file::warn_if_open_to_others(path, "the store");
         Self::start(engine, options)
     }
 
