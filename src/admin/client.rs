@@ -100,7 +100,7 @@ pub(super) async fn put(context: &Context<'_>, id: &str, body: Value) -> Result<
 }
 
 /// `PATCH clients/{client_id}`: changes what is named. A client that becomes confidential gets a secret, and the answer
-/// has it; one that becomes public loses its own.
+/// has it; one that becomes public loses its own. Either change ends its codes, tokens and consents.
 pub(super) async fn update(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {
     update_with(context, id, body, None).await
 }
@@ -109,7 +109,12 @@ pub(super) async fn update(context: &Context<'_>, id: &str, body: Value) -> Resu
 async fn update_with(context: &Context<'_>, id: &str, body: Value, secret: Option<Secret>) -> Result<Answer, Problem> {
     for _ in 0..ATTEMPTS {
         let mut client = find(context, id).await?;
+        let kind = client.kind;
         change(context, &mut client, Members::of(body.clone())?).await?;
+        if client.kind != kind {
+            // What was issued to a client that proves who it is must not become anybody's who finds it.
+            client.end_all();
+        }
         let made = match client.kind {
             ClientType::Public if secret.is_some() => return Err(no_secret()),
             ClientType::Confidential if secret.is_some() => {
@@ -147,10 +152,12 @@ pub(super) async fn delete(context: &Context<'_>, id: &str) -> Result<Answer, Pr
 }
 
 /// `POST clients/{client_id}/secret`: a new secret, given as `client_secret` or drawn. The old one opens nothing from then
-/// on; the answer has the new one, for the only time.
+/// on; the answer has the new one, for the only time. With `end_tokens` the client's codes, tokens and consents end too: for
+/// a secret that leaked, since whoever had it may have got some (RFC 6819 section 5.2.3.6).
 pub(super) async fn rotate_secret(context: &Context<'_>, id: &str, body: Value) -> Result<Answer, Problem> {
     let mut members = Members::of(body)?;
     let given = members.secret("client_secret")?;
+    let end_tokens = members.flag("end_tokens")?.unwrap_or_default();
     members.done()?;
     let secret = given.map_or_else(|| Ok(new_secret(context.random)), check_secret)?;
     for _ in 0..ATTEMPTS {
@@ -159,6 +166,9 @@ pub(super) async fn rotate_secret(context: &Context<'_>, id: &str, body: Value) 
             return Err(Problem::conflict(format!("{id} is a public client: it has no secret")));
         }
         client.secret = Some(secret.clone());
+        if end_tokens {
+            client.end_all();
+        }
         check(&client)?;
         client.updated_at = context.clock.now();
         let warnings = warnings(&client);

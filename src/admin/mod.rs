@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `clients` | `GET` (a list), `POST` |
 //! | `clients/{client_id}` | `GET`, `PATCH`, `DELETE`, `PUT`: make it, or change what is named |
-//! | `clients/{client_id}/secret` | `POST`: a new secret |
+//! | `clients/{client_id}/secret` | `POST`: a new secret, and with `end_tokens` the end of what the client holds |
 //! | `users` | `GET` (a list), `POST` |
 //! | `users/{username}` | `GET`, `PATCH`, `DELETE`, `PUT`: make them, or change what is named but the password |
 //! | `users/{username}/password` | `PUT` |

@@ -1,7 +1,7 @@
 //! `hallpass client …`
 
 use argh::{ArgsInfo, FromArgs};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::administration::Administration;
 use super::failure::Failure;
@@ -108,11 +108,21 @@ struct RotateSecret {
     /// the new secret; drawn when it is not given, which is better
     #[argh(option, arg_name = "SECRET")]
     secret: Option<String>,
+    /// end the client's codes, tokens and consents too: for a secret that leaked
+    #[argh(switch)]
+    end_tokens: bool,
 }
 
 impl RotateSecret {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let body = self.secret.map_or(Value::Null, |secret| json!({ "client_secret": secret }));
+        let mut body = Map::new();
+        if let Some(secret) = self.secret {
+            body.insert("client_secret".into(), secret.into());
+        }
+        if self.end_tokens {
+            body.insert("end_tokens".into(), true.into());
+        }
+        let body = Value::Object(body);
         let client = Administration::reach(invocation)?.call(Method::Post, &["clients", &self.id, "secret"], body)?;
         invocation.show(client)
     }

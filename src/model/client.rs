@@ -260,6 +260,11 @@ impl Client {
         }
     }
 
+    /// Ends all its codes, tokens and consents.
+    pub fn end_all(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
     /// Whether it can keep a secret.
     pub fn is_public(&self) -> bool {
         self.kind == ClientType::Public

@@ -2,8 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hallpass::admin::Method;
 use hallpass::base::form;
 use hallpass::base::secret::Secret;
+use serde_json::json;
 
 use crate::harness::*;
 
@@ -181,4 +183,54 @@ async fn a_changed_secret_is_the_one_that_counts_from_the_next_request_on() {
     provider.change_client(CLIENT, |client| client.secret = Some(Secret::new(fresh))).await;
     assert_recognised(&provider.ask(None, &[("client_id", CLIENT), ("client_secret", fresh)]).await);
     assert_eq!(provider.ask(None, &[("client_id", CLIENT), ("client_secret", SECRET)]).await.error(), "invalid_client");
+}
+
+/// RFC 6819 section 5.1.5.8: what was bound to a client that proves who it is must not open for whoever names it.
+#[tokio::test]
+async fn a_client_that_changes_its_type_starts_anew() {
+    let provider = Provider::start().await;
+    let tokens = provider.tokens("openid").await;
+    let code = provider.browser().code(ADA, &request(&[])).await;
+    provider
+        .administer(
+            Method::Patch,
+            "clients/web",
+            json!({ "client_name": "The web app", "client_type": "confidential" }),
+        )
+        .await;
+    let tokens = provider.refresh(tokens.refresh()).await.tokens();
+    provider.administer(Method::Patch, "clients/web", json!({ "client_type": "public" })).await;
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+    assert_eq!(provider.token(CLIENT, "", &refresh).await.error(), "invalid_grant");
+    let redeem = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT)];
+    assert_eq!(provider.token(CLIENT, "", &redeem).await.error(), "invalid_grant");
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+
+    let again = provider.administer(Method::Patch, "clients/web", json!({ "client_type": "confidential" })).await;
+    let secret = again["client_secret"].as_str().unwrap();
+    assert_eq!(provider.token(CLIENT, secret, &refresh).await.error(), "invalid_grant");
+    let code = provider.browser().code(ADA, &request(&[])).await;
+    let redeem = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", REDIRECT)];
+    provider.token(CLIENT, secret, &redeem).await.tokens();
+}
+
+/// RFC 6819 section 5.2.3.6.
+#[tokio::test]
+async fn a_leaked_secret_can_be_rotated_with_its_tokens() {
+    let provider = Provider::start().await;
+    let tokens = provider.tokens("openid").await;
+    let kept = json!({ "client_secret": SECRET });
+    provider.administer(Method::Post, "clients/web/secret", kept).await;
+    let tokens = provider.refresh(tokens.refresh()).await.tokens();
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 200, "unless it is said they stay");
+    let code = provider.browser().code(ADA, &request(&[])).await;
+    provider
+        .administer(Method::Post, "clients/web/secret", json!({ "client_secret": SECRET, "end_tokens": true }))
+        .await;
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+    assert_eq!(provider.refresh(tokens.refresh()).await.error(), "invalid_grant");
+    assert_eq!(provider.redeem(&code).await.error(), "invalid_grant");
+    let mut browser = provider.browser();
+    let login = browser.authorize(&request(&[])).await;
+    assert!(browser.log_in(&login, ADA, PASSWORD).await.has_id("consent-allow"), "and so do its consents");
 }
