@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::administration::Administration;
 use super::failure::Failure;
-use super::{Invocation, output};
+use super::{Invocation, output, prompt};
 use crate::admin::Method;
 
 /// List, show and change clients
@@ -99,6 +99,7 @@ impl Delete {
     subcommand,
     name = "rotate-secret",
     example = "hallpass --json client rotate-secret wiki | jq -r .client_secret",
+    example = "hallpass client rotate-secret wiki --secret-stdin < secret.txt",
     note = "The new secret is shown once, here."
 )]
 struct RotateSecret {
@@ -108,6 +109,9 @@ struct RotateSecret {
     /// the new secret; drawn when it is not given, which is better
     #[argh(option, arg_name = "SECRET")]
     secret: Option<String>,
+    /// read the new secret from standard input, where nobody else sees it
+    #[argh(switch)]
+    secret_stdin: bool,
     /// end the client's codes, tokens and consents too: for a secret that leaked
     #[argh(switch)]
     end_tokens: bool,
@@ -116,8 +120,8 @@ struct RotateSecret {
 impl RotateSecret {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let mut body = Map::new();
-        if let Some(secret) = self.secret {
-            body.insert("client_secret".into(), secret.into());
+        if let Some(secret) = prompt::secret(self.secret, self.secret_stdin, &["client", "rotate-secret"])? {
+            body.insert("client_secret".into(), secret.expose().into());
         }
         if self.end_tokens {
             body.insert("end_tokens".into(), true.into());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::administration::Administration;
 use super::failure::Failure;
-use super::{Invocation, output};
+use super::{Invocation, output, prompt};
 use crate::base::encode::base64url;
 use crate::model::logo::MAX_LOGO;
 
@@ -35,6 +35,9 @@ pub(super) struct CreateClient {
     /// its secret; drawn when it is not given, which is better
     #[argh(option, arg_name = "SECRET")]
     secret: Option<String>,
+    /// read its secret from standard input, where nobody else sees it
+    #[argh(switch)]
+    secret_stdin: bool,
     /// confidential (the default) or public: one that can't keep a secret, such as an app or a page
     #[argh(option, arg_name = "TYPE", long = "type")]
     kind: Option<String>,
@@ -101,6 +104,7 @@ impl CreateClient {
 
     /// The call's body: what was not given is left to its default.
     fn body(self) -> Result<Value, Failure> {
+        let secret = prompt::secret(self.secret, self.secret_stdin, &["createclient"])?;
         let (logo_uri, logo) = match self.logo {
             Some(uri) if uri.contains("://") => (Some(uri), None),
             Some(file) => (None, Some(read_image(&file)?)),
@@ -110,7 +114,7 @@ impl CreateClient {
         for (name, value) in [
             ("client_name", Some(self.name)),
             ("client_id", self.id),
-            ("client_secret", self.secret),
+            ("client_secret", secret.map(|secret| secret.expose().to_owned())),
             ("client_type", self.kind),
             ("scope", self.scope),
             ("id_token_signed_response_alg", self.jwt_alg),

@@ -32,6 +32,22 @@ pub(super) fn password(username: &str, stdin: bool, path: &[&str]) -> Result<Sec
     typed(&format!("Password for {username}: "), false)
 }
 
+/// A client's secret, if one is given: as an argument, which everybody on the machine may see while the command runs, or on
+/// standard input.
+///
+/// # Errors
+/// [`Failure::Usage`] for the command at `path` when there are both.
+pub(super) fn secret(given: Option<String>, stdin: bool, path: &[&str]) -> Result<Option<Secret>, Failure> {
+    match (given, stdin) {
+        (Some(_), true) => {
+            let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+            Err(Failure::usage(&path, "--secret and --secret-stdin exclude each other"))
+        }
+        (None, true) => from_stdin().map(Some),
+        (given, false) => Ok(given.map(Secret::from)),
+    }
+}
+
 /// A password typed twice without being shown; an empty one only where it `may_be_empty`.
 pub(super) fn typed(prompt: &str, may_be_empty: bool) -> Result<Secret, Failure> {
     let ask = |prompt: &str| {
@@ -64,7 +80,7 @@ fn from_stdin() -> Result<Secret, Failure> {
         .lock()
         .take(bound)
         .read_to_string(&mut text)
-        .map_err(|error| Failure::failed(format!("the password can't be read from standard input: {error}")))?;
+        .map_err(|error| Failure::failed(format!("standard input can't be read: {error}")))?;
     let text = Secret::from(text);
     let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
     Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line)))

@@ -526,3 +526,24 @@ fn serve_is_refused_without_an_issuer_and_makes_nothing() {
     let line = format!("hallpass: cannot listen on {address} (http.listen): ");
     assert_eq!((refused.status, refused.stderr.contains(&line)), (1, true), "{}", refused.stderr);
 }
+
+#[test]
+fn a_secret_may_come_on_standard_input() {
+    let place = Place::new().with_key();
+    let first = "a secret from a file, of 32 bytes";
+    let words =
+        ["--json", "createclient", "--name", "Wiki", "--id", "wiki", "--redirect-uri", "https://wiki.example/cb"];
+    let created = place.feed(&[&words[..], &["--secret-stdin"]].concat(), &format!("{first}\n"));
+    let created: Value = serde_json::from_str(&created.stdout).unwrap();
+    assert_eq!(created["client_secret"], first, "without the line end");
+    let second = "another secret, of 32 bytes or so";
+    let rotated = place.feed(&["--json", "client", "rotate-secret", "wiki", "--secret-stdin"], second);
+    assert_eq!(serde_json::from_str::<Value>(&rotated.stdout).unwrap()["client_secret"], second);
+    for words in [&["client", "rotate-secret", "wiki"][..], &words[1..]] {
+        let refused = place.feed(&[words, &["--secret", first, "--secret-stdin"]].concat(), second);
+        assert_eq!((refused.status, refused.stdout.as_str()), (2, ""), "{}", refused.stderr);
+        assert!(refused.stderr.contains("--secret and --secret-stdin exclude each other"), "{}", refused.stderr);
+        let empty = place.feed(&[words, &["--secret-stdin"]].concat(), "\n");
+        assert_eq!((empty.status, empty.stderr.contains("client_secret")), (1, true), "{}", empty.stderr);
+    }
+}
