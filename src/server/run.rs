@@ -165,6 +165,7 @@ pub(super) fn options(app: &App) -> Options {
         idle_deadline: http.idle_timeout,
         stop_deadline: http.shutdown_timeout,
         trusted_proxies: http.trusted_proxies.clone(),
+        strict_transport: Some(http.hsts).filter(|time| app.issuer.is_https() && !time.is_zero()),
         development: app.development.as_ref().map(|development| development.hosts.clone()),
         clock: app.clock.clone(),
         ..Options::default()

@@ -15,10 +15,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Handler, Options, serve};
+use super::{Handler, Options, run, serve};
+use crate::app::App;
 use crate::app::cookie::{Cookie, Lifetime, Site};
 use crate::app::reply::Reply;
 use crate::app::request::{Request, RequestError};
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::jose::seal::ServerKey;
+use crate::settings::{Settings, Sources};
+use crate::store::{self, Store};
 
 /// Answers by path. `/wait` reports that it began and waits until it is let go on.
 #[derive(Clone)]
@@ -386,9 +392,18 @@ async fn the_client_address_is_the_peers_unless_a_trusted_proxy_says_otherwise()
 
 #[tokio::test]
 async fn https_issuers_ask_for_https_from_then_on() {
-    let year = Duration::from_secs(365 * 24 * 3600);
-    let server = Server::start(Options { strict_transport: Some(year), ..Options::default() }).await;
-    assert!(server.get("/").await.contains("\r\nstrict-transport-security: max-age=31536000\r\n"));
+    let answer = async |issuer: &str, hsts: &str| {
+        let settings = Settings::load(&Sources::default().set("issuer", issuer).set("http.hsts", hsts)).unwrap();
+        let store = Store::in_memory(ServerKey::generate(&Random::System), &store::Options::default()).unwrap();
+        let app = App::new(settings, store, Clock::System, Random::System).unwrap();
+        Server::start(run::options(&app)).await.get("/").await
+    };
+    let year = answer("https://id.example", "365d").await;
+    assert!(year.contains("\r\nstrict-transport-security: max-age=31536000\r\n"), "{year}");
+    for (issuer, hsts) in [("https://id.example", "0"), ("http://localhost:8000", "365d")] {
+        let none = answer(issuer, hsts).await;
+        assert!(!none.contains("strict-transport-security"), "{issuer} {hsts}: {none}");
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,9 @@ keys! {
         /// Proxies in front, by address. What they say in X-Forwarded-For is believed; without it everybody who comes
         /// through one counts as one caller, whose failed logins slow all others down.
         trusted_proxies: Vec<Network> = [], Networks, restart;
+        /// For how long browsers that came by https are to use nothing else for this host (Strict-Transport-Security,
+        /// RFC 6797): all of the host, every port and path of it. Sent when the issuer is https; 0 sends nothing.
+        hsts: Duration = "0", Period(0..=3650 * DAY), restart;
         /// How long requests may still run after the signal to stop.
         shutdown_timeout: Duration = "10s", Period(0..=HOUR);
     }
