@@ -85,21 +85,13 @@ impl Reply {
         Self::with_body(media_type, body.into())
     }
 
-    /// 303: the next request is a GET, whatever this one was (RFC 9110 section 15.4.4).
+    /// 303: the next request is a GET, whatever this one was (RFC 9110 section 15.4.4). There is no other redirect: the rest
+    /// may send a password on (RFC 9700 section 4.12).
     pub fn redirect_see_other(location: &str) -> Self {
-        Self::redirect(StatusCode::SEE_OTHER, location)
-    }
-
-    /// 302 (RFC 9110 section 15.4.3). Browsers turn a POST into a GET here too, but only 303 promises it.
-    pub fn redirect_found(location: &str) -> Self {
-        Self::redirect(StatusCode::FOUND, location)
-    }
-
-    fn redirect(status: StatusCode, location: &str) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(LOCATION, location_value(location));
         headers.insert(REFERRER_POLICY, SAME_ORIGIN);
-        Self { status, headers, body: Bytes::new() }
+        Self { status: StatusCode::SEE_OTHER, headers, body: Bytes::new() }
     }
 
     /// The same reply with this status.
