@@ -12,13 +12,16 @@ const NOT_COOKIE_OCTET: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(
 
 /// How the cookies of one issuer are named and secured.
 ///
-/// On https the `__Host-` prefix makes browsers refuse a cookie that another host or an insecure page planted. On http
-/// there is no such protection, and cookies ignore ports, so the port goes into the name: two issuers on one machine
-/// must not overwrite each other's sessions.
+/// On https the `__Host-` prefix makes browsers refuse a cookie that another host or an insecure page planted; on http
+/// there is no such protection. Cookies ignore ports, so the port goes into the name, but for the usual one of https: two
+/// issuers on one host must not overwrite each other's sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Site {
-    /// The issuer is reached by https.
-    Https,
+    /// The issuer is reached by https, on this port.
+    Https {
+        /// The issuer's port.
+        port: u16,
+    },
     /// The issuer is reached by http, on this port.
     Http {
         /// The issuer's port.
@@ -29,13 +32,19 @@ pub enum Site {
 impl Site {
     /// The site of an issuer.
     pub fn of(issuer: &Issuer) -> Self {
-        if issuer.is_https() { Self::Https } else { Self::Http { port: issuer.port() } }
+        let port = issuer.port();
+        if issuer.is_https() { Self::Https { port } } else { Self::Http { port } }
+    }
+
+    const fn is_https(self) -> bool {
+        matches!(self, Self::Https { .. })
     }
 
     /// The full name of the cookie with this short name (a token of RFC 9110 section 5.6.2).
     pub fn cookie_name(self, short: &str) -> String {
         match self {
-            Self::Https => format!("__Host-{short}"),
+            Self::Https { port: 443 } => format!("__Host-{short}"),
+            Self::Https { port } => format!("__Host-{short}-{port}"),
             Self::Http { port } => format!("{short}-{port}"),
         }
     }
@@ -62,14 +71,14 @@ impl Cookie {
     /// A cookie for our own pages: not readable by scripts, not sent with requests that other sites' pages make
     /// (except when the user follows a link here).
     pub fn new(site: Site, short: &str) -> Self {
-        let secure = if site == Site::Https { "; Secure" } else { "" };
+        let secure = if site.is_https() { "; Secure" } else { "" };
         Self { name: site.cookie_name(short), attributes: format!("; Path=/{secure}; HttpOnly; SameSite=Lax") }
     }
 
     /// A cookie that scripts of this origin may read, also in a frame on another site's page: OpenID Connect Session
     /// Management needs one. Browsers take `SameSite=None` only with `Secure`; on http it stays `Lax`.
     pub fn for_frames(site: Site, short: &str) -> Self {
-        let attributes = if site == Site::Https { "; Path=/; Secure; SameSite=None" } else { "; Path=/; SameSite=Lax" };
+        let attributes = if site.is_https() { "; Path=/; Secure; SameSite=None" } else { "; Path=/; SameSite=Lax" };
         Self { name: site.cookie_name(short), attributes: attributes.to_owned() }
     }
 
@@ -118,13 +127,15 @@ impl SetCookie {
 mod tests {
     use super::*;
 
+    const HTTPS: Site = Site::Https { port: 443 };
+
     fn text(cookie: &SetCookie) -> &str {
         cookie.0.to_str().unwrap()
     }
 
     #[test]
     fn rfc6265bis_4_1_3_2_https_cookies_are_host_bound() {
-        let cookie = Cookie::new(Site::Https, "hallpass");
+        let cookie = Cookie::new(HTTPS, "hallpass");
         assert_eq!(cookie.name(), "__Host-hallpass");
         assert_eq!(
             text(&cookie.set("abc-_1", Lifetime::BrowserSession)),
@@ -147,9 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn https_issuers_on_other_ports_of_a_host_have_cookies_of_their_own() {
+        let site = |issuer| Site::of(&Issuer::parse(issuer).unwrap());
+        let names = ["https://id.example", "https://id.example:443/idp", "https://id.example:8443"];
+        assert_eq!(names.map(|issuer| site(issuer).cookie_name("c")), ["__Host-c", "__Host-c", "__Host-c-8443"]);
+        let cookie = Cookie::new(site("https://id.example:8443"), "c");
+        assert!(text(&cookie.set("v", Lifetime::BrowserSession)).contains("; Secure"));
+    }
+
+    #[test]
     fn frame_cookies_are_cross_site_where_browsers_allow_it() {
         assert_eq!(
-            text(&Cookie::for_frames(Site::Https, "state").set("v", Lifetime::BrowserSession)),
+            text(&Cookie::for_frames(HTTPS, "state").set("v", Lifetime::BrowserSession)),
             "__Host-state=v; Path=/; Secure; SameSite=None"
         );
         assert_eq!(
@@ -160,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_value_cannot_add_attributes_or_header_lines() {
-        let cookie = Cookie::new(Site::Https, "c");
+        let cookie = Cookie::new(HTTPS, "c");
         assert_eq!(
             text(&cookie.set("a; Domain=evil\r\nSet-Cookie: x=é%", Lifetime::BrowserSession)),
             "__Host-c=a%3B%20Domain=evil%0D%0ASet-Cookie:%20x=%C3%A9%25; Path=/; Secure; HttpOnly; SameSite=Lax"

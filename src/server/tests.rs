@@ -55,7 +55,7 @@ impl Handler for Toy {
                 let query = request.query().unwrap();
                 let to = query.get("to").unwrap_or_default();
                 Reply::redirect_see_other(to)
-                    .cookie(Cookie::new(Site::Https, "toy").set(to, Lifetime::BrowserSession))
+                    .cookie(Cookie::new(Site::Https { port: 443 }, "toy").set(to, Lifetime::BrowserSession))
                     .text_header(hyper::header::WWW_AUTHENTICATE, to)
             }
             _ => Reply::empty(StatusCode::NOT_FOUND),
