@@ -10,11 +10,12 @@ use crate::app::App;
 use crate::app::browser;
 use crate::app::csrf;
 use crate::app::fault::Fault;
+use crate::app::known_browser;
 use crate::app::password::Verdict;
 use crate::app::pending::Stop;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
-use crate::app::throttle::RetryAfter;
+use crate::app::throttle::{Caller, RetryAfter};
 use crate::base::form::Form;
 use crate::base::secret::Secret;
 use crate::model::user::{MAX_USERNAME, User, fold_username};
@@ -56,8 +57,9 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     };
     match outcome {
         Ok(user) => {
+            let known = known_browser::remember(app, request, &user)?;
             let (login, cookie) = browser::start_session(app, request, user).await?;
-            Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(cookie))
+            Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(cookie).cookie(known))
         }
         Err(problem) => {
             // What is nobody's name for its length isn't shown again either: it could be as large as the request.
@@ -94,14 +96,16 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
         return Ok(Err(LoginProblem::Wrong));
     }
     let address = request.client_address();
-    let attempt = match app.throttle.attempt(&fold_username(username), address, app.clock.now()) {
+    let user = app.store.user_by_username(username).await?;
+    let known_browser = user.as_ref().and_then(|user| known_browser::recognise(app, request, user));
+    let caller = Caller { address, known_browser };
+    let attempt = match app.throttle.attempt(&fold_username(username), caller, app.clock.now()) {
         Ok(attempt) => attempt,
         Err(RetryAfter(wait)) => {
             tracing::warn!(%address, "login throttled");
             return Ok(Err(LoginProblem::Throttled { seconds: wait.as_secs() + 1 }));
         }
     };
-    let user = app.store.user_by_username(username).await?;
     let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());
     let password = Secret::new(password);
     let verdict = match app.passwords.verify(password.clone(), stored).await {

@@ -25,13 +25,21 @@ pub struct Cookies {
     browser: Cookie,
     /// Says who uses it.
     session: Cookie,
+    /// Says who has used it before.
+    known: Cookie,
 }
 
 impl Cookies {
     /// Named for an issuer.
     pub fn new(issuer: &Issuer) -> Self {
         let site = Site::of(issuer);
-        Self { browser: Cookie::new(site, "hallpass-browser"), session: Cookie::new(site, "hallpass-session") }
+        let named = |short| Cookie::new(site, short);
+        Self { browser: named("hallpass-browser"), session: named("hallpass-session"), known: named("hallpass-known") }
+    }
+
+    /// The cookie of browsers that are [known](super::known_browser).
+    pub(super) const fn known(&self) -> &Cookie {
+        &self.known
     }
 
     /// Gives a browser its session.

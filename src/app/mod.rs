@@ -12,6 +12,7 @@ pub mod development;
 pub mod fault;
 pub mod issue;
 pub mod key_ring;
+pub mod known_browser;
 pub mod lane;
 pub mod origins;
 pub mod password;
@@ -89,6 +90,8 @@ pub struct App {
     pub public_cache: HeaderValue,
     /// Seals pending authorization requests.
     pending: Sealer,
+    /// Seals the cookies of browsers that are known.
+    known_browsers: Sealer,
     /// Marks forms that carry no pending request.
     csrf: MacKey,
 }
@@ -183,6 +186,7 @@ impl App {
             origins: Origins::default(),
             development,
             pending: store.server_key().sealer("pending authorization request"),
+            known_browsers: store.server_key().sealer("known browser"),
             csrf: store.server_key().mac_key("form"),
             issuer,
             pages,

@@ -1,10 +1,14 @@
 //! Throttling of failed logins: guessing passwords gets slow, logging in does not.
 //!
 //! Failures are counted in three ways, each with its own [`Rule`]: for an account from one address (strict: this is
-//! what guessing looks like), for an address over all accounts (one password tried on many), and for an account over
-//! all addresses (mild, so that strangers cannot lock its owner out for long; who has logged in from an address before
-//! is not held up by it there). A count leaks away with time, and a delay that is due refuses an attempt without
-//! counting it, so waiting always helps.
+//! what guessing looks like), for an address over all accounts (one password tried on many; IPv6 also by wider prefixes,
+//! of which one caller may hold all), and for an account over all addresses (mild, since strangers can keep its owner
+//! waiting by it). A count leaks away with time, and a delay that is due refuses an attempt without counting it, so
+//! waiting always helps. Success takes nothing back: where many share an address, one's login must not give another one
+//! new guesses.
+//!
+//! Whoever comes with a [known browser](super::known_browser) is counted there alone, as strictly as an account from one
+//! address: strangers can't keep them out, however long they go on.
 //!
 //! An attempt is reserved before the password is looked at and counts as a failure until it turns out otherwise:
 //! guesses sent at the same time cannot all pass before the first of them has failed.
@@ -62,6 +66,11 @@ pub struct Rules {
     pub address: Rule,
     /// One account, all addresses. By default 20 free failures, then 1 s doubling up to 10 s, one forgotten a minute.
     pub account: Rule,
+    /// One IPv6 /56, what a household is given. By default 40 free failures, then like an address.
+    pub household: Rule,
+    /// One IPv6 /48, what a site is given, or what several households share. By default 200 free failures, then 1 s
+    /// doubling up to 30 s, one forgotten every 15 s.
+    pub site: Rule,
 }
 
 impl Default for Rules {
@@ -71,6 +80,8 @@ impl Default for Rules {
             pair: Rule { free: 5, first_delay: second, longest_delay: 15 * minute, forgive: 15 * minute },
             address: Rule { free: 20, first_delay: second, longest_delay: minute, forgive: minute },
             account: Rule { free: 20, first_delay: second, longest_delay: 10 * second, forgive: minute },
+            household: Rule { free: 40, first_delay: second, longest_delay: minute, forgive: minute },
+            site: Rule { free: 200, first_delay: second, longest_delay: 30 * second, forgive: 15 * second },
         }
     }
 }
@@ -88,7 +99,24 @@ impl Rules {
             pair: Rule { free: 20, first_delay: Duration::from_secs(1), longest_delay: minute, forgive: minute },
             address: uncounted,
             account: uncounted,
+            household: uncounted,
+            site: uncounted,
         }
+    }
+}
+
+/// Who makes an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// The [browser](super::known_browser) that is known for the account in question, if it comes with one.
+    pub known_browser: Option<[u8; 16]>,
+}
+
+impl From<IpAddr> for Caller {
+    fn from(address: IpAddr) -> Self {
+        Self { address, known_browser: None }
     }
 }
 
@@ -126,30 +154,20 @@ impl Throttle {
         Self(None)
     }
 
-    /// Reserves an attempt to log in to `account` (whether it exists or not; letter case makes no difference) from
-    /// `address`. The returned [`Attempt`] must be told how it went. `now` is the present, not the time when the request
-    /// began: that is in the hands of whoever sends its body.
+    /// Reserves an attempt of a caller to log in to `account` (whether it exists or not; letter case makes no difference).
+    /// The returned [`Attempt`] must be told how it went. `now` is the present, not the time when the request began: that
+    /// is in the hands of whoever sends its body.
     ///
     /// # Errors
     /// [`RetryAfter`] when a delay is due. The refused attempt is not counted.
-    pub fn attempt(&self, account: &str, address: IpAddr, now: Timestamp) -> Result<Attempt, RetryAfter> {
-        let Some(shared) = &self.0 else { return Ok(Attempt(None)) };
-        if shared.exempt.iter().any(|network| network.contains(address)) {
+    pub fn attempt(&self, account: &str, caller: impl Into<Caller>, now: Timestamp) -> Result<Attempt, RetryAfter> {
+        let (Some(shared), caller) = (&self.0, caller.into()) else { return Ok(Attempt(None)) };
+        if shared.exempt.iter().any(|network| network.contains(caller.address)) {
             return Ok(Attempt(None));
         }
-        let (account, address) = (account.to_lowercase(), subscriber(address));
-        // Keyed hashes: entries are small, hold no names, and nobody can choose names that collide.
-        let hash = &shared.hasher;
-        let counters = [
-            Counter { key: hash.hash_one((0, &account, address)), rule: shared.rules.pair },
-            Counter { key: hash.hash_one((1, address)), rule: shared.rules.address },
-            Counter { key: hash.hash_one((2, &account)), rule: shared.rules.account },
-        ];
-        let [pair, by_address, by_account] = &counters;
+        let counters = shared.counters(&account.to_lowercase(), caller);
         let mut table = shared.table();
-        let owner_is_known = table.find(pair, now).is_some_and(|entry| entry.known);
-        let due = [Some(pair), Some(by_address), (!owner_is_known).then_some(by_account)];
-        let wait = due.into_iter().flatten().map(|counter| table.wait(counter, now)).max().unwrap_or_default();
+        let wait = counters.iter().map(|counter| table.wait(counter, now)).max().unwrap_or_default();
         if !wait.is_zero() {
             return Err(RetryAfter(wait));
         }
@@ -168,6 +186,28 @@ impl fmt::Debug for Throttle {
 }
 
 impl Shared {
+    /// What an attempt counts for. The keys are keyed hashes: entries are small, hold no names, and nobody can choose names
+    /// that collide.
+    fn counters(&self, account: &str, caller: Caller) -> Vec<Counter> {
+        let (hash, rules) = (&self.hasher, &self.rules);
+        if let Some(browser) = caller.known_browser {
+            return vec![Counter { key: hash.hash_one((0, account, browser)), rule: rules.pair }];
+        }
+        let address = subscriber(caller.address);
+        let mut counters = vec![
+            Counter { key: hash.hash_one((1, account, address)), rule: rules.pair },
+            Counter { key: hash.hash_one((2, address)), rule: rules.address },
+            Counter { key: hash.hash_one((3, account)), rule: rules.account },
+        ];
+        if let IpAddr::V6(address) = address {
+            for (length, rule) in [(56, rules.household), (48, rules.site)] {
+                let prefix = address.to_bits() >> (128 - length);
+                counters.push(Counter { key: hash.hash_one((4, length, prefix)), rule });
+            }
+        }
+        counters
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         // Counts stay usable whatever happened to a thread that held them.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -180,48 +220,34 @@ pub struct Attempt(Option<Reserved>);
 
 struct Reserved {
     shared: Arc<Shared>,
-    counters: [Counter; 3],
+    counters: Vec<Counter>,
     now: Timestamp,
 }
 
-/// How an attempt went.
-#[derive(Clone, Copy)]
-enum Outcome {
-    Succeeded,
-    Failed,
-    Withdrawn,
-}
-
 impl Attempt {
-    /// The password was right. Clears the failures of this account from this address; those of the address stay, or
-    /// an attacker would clear them with an account of their own, and those of the account, which others made.
+    /// The password was right.
     pub fn succeeded(mut self) {
-        self.settle(Outcome::Succeeded);
+        self.settle(false);
     }
 
     /// The password was wrong.
     pub fn failed(mut self) {
-        self.settle(Outcome::Failed);
+        self.settle(true);
     }
 
     /// The password was not looked at after all, through no doing of the caller's (too much to do, a broken disk).
     pub fn withdraw(mut self) {
-        self.settle(Outcome::Withdrawn);
+        self.settle(false);
     }
 
-    fn settle(&mut self, outcome: Outcome) {
+    fn settle(&mut self, failed: bool) {
         let Some(Reserved { shared, counters, now }) = self.0.take() else { return };
         let mut table = shared.table();
-        for (index, counter) in counters.iter().enumerate() {
+        for counter in &counters {
             let entry = table.entry(counter, now);
             entry.pending = entry.pending.saturating_sub(1);
-            match outcome {
-                Outcome::Failed => entry.fail(counter.rule.highest(), now),
-                Outcome::Succeeded if index == 0 => {
-                    entry.count = 0;
-                    entry.known = true;
-                }
-                Outcome::Succeeded | Outcome::Withdrawn => {}
+            if failed {
+                entry.fail(counter.rule.highest(), now);
             }
         }
     }
@@ -229,7 +255,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.settle(Outcome::Failed);
+        self.settle(true);
     }
 }
 
@@ -255,10 +281,10 @@ struct Entry {
     pending: u32,
     /// When the last attempt began.
     last: Timestamp,
+    /// When the last one that failed began.
+    failed: Timestamp,
     /// Up to when failures have been forgotten.
     settled: Timestamp,
-    /// Whether an attempt has succeeded.
-    known: bool,
 }
 
 impl Entry {
@@ -280,7 +306,12 @@ impl Entry {
 
     fn fail(&mut self, highest: u32, now: Timestamp) {
         self.count = self.count.saturating_add(1).min(highest);
-        self.last = self.last.max(now);
+        self.failed = self.failed.max(now);
+    }
+
+    /// What delays count from: success makes nobody wait.
+    fn since(&self) -> Timestamp {
+        if self.pending == 0 { self.failed } else { self.last }
     }
 
     /// What stands against the next attempt.
@@ -316,6 +347,7 @@ impl Table {
         let entry = self.set(counter.key).iter_mut().find(|entry| entry.key == counter.key)?;
         // Attempts come a little out of order, and clocks are set back: nobody waits for the time of somebody else's attempt.
         entry.last = entry.last.min(now);
+        entry.failed = entry.failed.min(now);
         entry.settled = entry.settled.min(now);
         entry.forgive(&counter.rule, now);
         Some(entry)
@@ -324,14 +356,14 @@ impl Table {
     /// How long an attempt has to wait.
     fn wait(&mut self, counter: &Counter, now: Timestamp) -> Duration {
         let Some(entry) = self.find(counter, now) else { return Duration::ZERO };
-        (entry.last + counter.rule.delay(entry.weight())).since(now)
+        (entry.since() + counter.rule.delay(entry.weight())).since(now)
     }
 
     /// The counter's entry, a new one where there is none.
     #[allow(clippy::indexing_slicing)] // each index was found in the set or points at what was just pushed
     fn entry(&mut self, counter: &Counter, now: Timestamp) -> &mut Entry {
         let set = self.set(counter.key);
-        let new = Entry { key: counter.key, count: 0, pending: 0, last: now, settled: now, known: false };
+        let new = Entry { key: counter.key, count: 0, pending: 0, last: now, failed: Timestamp::EPOCH, settled: now };
         let index = match set.iter().position(|entry| entry.key == counter.key) {
             Some(index) => index,
             None if set.len() < SET_SIZE => {
@@ -367,7 +399,13 @@ mod tests {
         }
 
         fn attempt(&self, account: &str, address: &str) -> Result<Attempt, RetryAfter> {
-            self.throttle.attempt(account, address.parse().unwrap(), self.now)
+            self.throttle.attempt(account, address.parse::<IpAddr>().unwrap(), self.now)
+        }
+
+        /// From a browser that is known for the account.
+        fn attempt_at_home(&self, account: &str, address: &str) -> Result<Attempt, RetryAfter> {
+            let caller = Caller { address: address.parse().unwrap(), known_browser: Some([7; 16]) };
+            self.throttle.attempt(account, caller, self.now)
         }
 
         fn fail(&self, account: &str, address: &str) -> Result<(), u64> {
@@ -404,16 +442,20 @@ mod tests {
     }
 
     #[test]
-    fn the_right_password_clears_the_failures_of_its_owner_there() {
-        let scene = Scene::new();
+    fn the_right_password_gives_others_of_the_address_no_new_guesses() {
+        let mut scene = Scene::new();
         for _ in 0..4 {
             scene.fail("ada", HOME).unwrap();
         }
         scene.succeed("ada", HOME).unwrap();
-        for _ in 0..5 {
-            scene.fail("ada", HOME).unwrap();
-        }
+        scene.fail("ada", HOME).unwrap();
         assert_eq!(scene.succeed("ada", HOME), Err(1), "also the right password has to wait");
+        scene.pass(1);
+        for _ in 0..10 {
+            assert_eq!(scene.succeed("ada", HOME), Ok(()), "what is right makes nobody wait");
+        }
+        scene.fail("ada", HOME).unwrap();
+        assert_eq!(scene.fail("ada", HOME), Err(2), "and takes nothing back");
     }
 
     #[test]
@@ -438,22 +480,50 @@ mod tests {
         assert_eq!(scene.fail("ada", HOME), Err(1), "an attempt that was dropped has failed");
     }
 
+    /// Strangers who take every attempt that the account's rule allows, for an hour, from all of a /48 and more.
     #[test]
-    fn strangers_slow_an_account_down_but_not_where_its_owner_is_known() {
+    fn strangers_who_never_stop_cannot_keep_a_known_browser_out() {
+        let mut scene = Scene::new();
+        let (mut guesses, mut refused) = (0, 0);
+        for second in 0..3600_u32 {
+            for part in 0..4 {
+                let stranger = format!("2001:db8:{part:x}:{:x}::1", second % 65_536);
+                guesses += u32::from(scene.fail("ada", &stranger).is_ok());
+            }
+            if second % 60 == 30 {
+                refused += u32::from(scene.succeed("ada", &format!("192.0.2.{}", second / 60)).is_err());
+                scene.attempt_at_home("ada", &format!("198.51.100.{}", second / 60)).unwrap().succeeded();
+            }
+            scene.pass(1);
+        }
+        assert!((300..420).contains(&guesses), "{guesses}: about one in ten seconds");
+        assert!(refused > 45, "{refused}: elsewhere the owner comes through by luck alone");
+        assert_eq!(scene.fail("bob", "192.0.2.7"), Ok(()), "and nobody else is concerned");
+    }
+
+    #[test]
+    fn a_known_browser_is_no_way_to_guess() {
         let scene = Scene::new();
-        scene.succeed("ada", HOME).unwrap();
-        for number in 0..20 {
-            scene.fail("ada", &format!("198.51.100.{number}")).unwrap();
+        for _ in 0..5 {
+            scene.attempt_at_home("ada", HOME).unwrap().failed();
         }
-        assert_eq!(scene.fail("ada", "198.51.100.200"), Err(1));
-        assert_eq!(scene.succeed("ada", HOME), Ok(()));
-        let mut scene = scene;
-        for number in 0..100 {
-            scene.pass(10);
-            assert_eq!(scene.fail("ada", &format!("203.0.113.{number}")), Ok(()), "never more than ten seconds");
+        assert_eq!(scene.attempt_at_home("ada", "192.0.2.2").unwrap_err(), RetryAfter(Duration::from_secs(1)));
+        assert_eq!(scene.fail("ada", HOME), Ok(()), "what fails there counts there alone");
+    }
+
+    #[test]
+    fn wide_ipv6_prefixes_are_counted_too() {
+        // Subnets of one /56, and of one /48 in a /56 each.
+        for (free, subnet) in [(40, 1), (200, 256)] {
+            let scene = Scene::new();
+            let fail =
+                |number: u32| scene.fail(&format!("user{number}"), &format!("2001:db8:0:{:x}::1", number * subnet));
+            for number in 0..free {
+                assert_eq!(fail(number), Ok(()), "{number}");
+            }
+            assert_eq!(fail(free), Err(1), "{free}");
+            assert_eq!(scene.fail("ada", "2001:db8:1::1"), Ok(()));
         }
-        scene.pass(10);
-        assert_eq!(scene.succeed("ada", "192.0.2.77"), Ok(()));
     }
 
     #[test]
@@ -501,8 +571,8 @@ mod tests {
         assert_eq!(scene.fail("ada", "2001:db8:0:2::1"), Ok(()));
         let throttle = Throttle::new(Rules::default(), vec!["10.0.0.0/8".parse().unwrap()]);
         for _ in 0..50 {
-            throttle.attempt("ada", "10.1.1.1".parse().unwrap(), scene.now).unwrap().failed();
-            Throttle::off().attempt("ada", HOME.parse().unwrap(), scene.now).unwrap().failed();
+            throttle.attempt("ada", "10.1.1.1".parse::<IpAddr>().unwrap(), scene.now).unwrap().failed();
+            Throttle::off().attempt("ada", HOME.parse::<IpAddr>().unwrap(), scene.now).unwrap().failed();
         }
     }
 

@@ -81,6 +81,14 @@ impl Scene {
         Self { provider: Provider(Arc::clone(&app)), app, clock }
     }
 
+    /// The same store in a new process.
+    fn restart(&mut self) {
+        let (settings, store) = (self.app.settings.clone(), self.app.store.clone());
+        let clock = Clock::Fixed(self.clock.clone());
+        self.app = Arc::new(App::new(settings, store, clock, Random::System).unwrap());
+        self.provider = Provider(Arc::clone(&self.app));
+    }
+
     fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
@@ -161,6 +169,17 @@ impl<'s> Browser<'s> {
 
     async fn log_in(&mut self, pending: &str, name: &str) -> Reply {
         self.post("/login", &[("pending", pending), ("username", name), ("password", name)]).await
+    }
+
+    /// Tries a password from an address; whether it was right, or how it was refused.
+    async fn try_password(&mut self, address: &str, name: &str, password: &str) -> StatusCode {
+        let login = pending(&self.authorize(&[("prompt", "login")]).await, "/login");
+        let request =
+            self.scene.request(Method::POST, "/login").with_client_address(address.parse().unwrap()).with_body(
+                "application/x-www-form-urlencoded",
+                form::render([("pending", login.as_str()), ("username", name), ("password", password)]),
+            );
+        self.send(request).await.status_code()
     }
 
     async fn agree(&mut self, pending: &str) -> Reply {
@@ -422,4 +441,52 @@ async fn oidc_core_3_1_2_1_prompt_login_after_the_clock_went_back() {
     }
     let login = pending(&ada.authorize(&[("prompt", "login")]).await, "/login");
     code(&ada.log_in(&login, "ada").await);
+}
+
+/// RFC 6819 section 5.1.4.2.3: "an attacker could lock out legitimate users". Where they have logged in before, nobody can.
+#[tokio::test]
+async fn strangers_who_never_stop_cannot_keep_a_known_browser_out() {
+    let mut scene = Scene::new().await;
+    let cookies = {
+        let mut ada = Browser::new(&scene);
+        ada.code("ada", &[]).await;
+        ada.cookies
+    };
+    let attack = async |scene: &Scene, seconds: u64| {
+        let mut guesses = 0;
+        for second in 0..seconds {
+            scene.pass(1);
+            let address = format!("2001:db8:{:x}:{second:x}::1", second % 8);
+            guesses += u64::from(Browser::new(scene).try_password(&address, "ada", "guess").await == StatusCode::OK);
+        }
+        guesses
+    };
+    assert!(attack(&scene, 120).await < 40, "the guessing is slowed down");
+    for restarted in [false, true] {
+        if restarted {
+            scene.restart();
+            attack(&scene, 60).await;
+        }
+        let mut stranger = Browser::new(&scene);
+        assert_eq!(
+            stranger.try_password("192.0.2.1", "ada", "ada").await,
+            StatusCode::TOO_MANY_REQUESTS,
+            "a new browser"
+        );
+        let mut ada = Browser { scene: &scene, cookies: cookies.clone() };
+        ada.cookies.remove("__Host-hallpass-session");
+        assert_eq!(ada.try_password("192.0.2.2", "ada", "ada").await, StatusCode::SEE_OTHER, "restarted: {restarted}");
+    }
+    // It is for one account, opens nothing, and ends with what opened it.
+    let mut mallory = Browser { scene: &scene, cookies: cookies.clone() };
+    for _ in 0..5 {
+        assert_eq!(mallory.try_password("192.0.2.3", "ada", "guess").await, StatusCode::OK);
+    }
+    assert_eq!(mallory.try_password("192.0.2.4", "ada", "guess").await, StatusCode::TOO_MANY_REQUESTS);
+    attack(&scene, 30).await;
+    let mut user = User::clone(&*scene.app.store.user_by_username("ada").await.unwrap().unwrap());
+    user.end_all();
+    scene.app.store.update_user(user).await.unwrap();
+    let mut ada = Browser { scene: &scene, cookies };
+    assert_eq!(ada.try_password("192.0.2.5", "ada", "ada").await, StatusCode::TOO_MANY_REQUESTS);
 }
