@@ -1,6 +1,7 @@
 //! Which address a request really comes from, and whom an address stands for.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::HeaderMap;
 
@@ -11,6 +12,53 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         v4 @ IpAddr::V4(_) => v4,
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
+    }
+}
+
+/// The proxies in front of us.
+#[derive(Debug)]
+pub struct Proxies {
+    trusted: Vec<Network>,
+    /// Whether one that isn't trusted has been spoken of.
+    noticed: AtomicBool,
+}
+
+impl Proxies {
+    /// These are believed about whom they speak for.
+    pub fn new(trusted: Vec<Network>) -> Self {
+        Self { trusted, noticed: AtomicBool::new(false) }
+    }
+
+    /// See [`client_address`].
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(peer, headers, &self.trusted)
+    }
+
+    /// Says once, in the log, that a proxy seems to be in front which isn't trusted: a neighbour that forwards requests. All
+    /// its callers count as one until it is, and any of them can hold up the others.
+    pub fn notice(&self, peer: IpAddr, headers: &HeaderMap) {
+        let is_forwarded = || ["x-forwarded-for", "forwarded"].into_iter().any(|name| headers.contains_key(name));
+        let is_trusted = || self.trusted.iter().any(|network| network.contains(peer));
+        if !self.noticed.load(Ordering::Relaxed)
+            && is_neighbour(peer)
+            && is_forwarded()
+            && !is_trusted()
+            && !self.noticed.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "requests come through a proxy that is not named in http.trusted_proxies: all its callers count as one, \
+                 and failed logins of any of them slow the others down"
+            );
+        }
+    }
+}
+
+/// Whether an address is of this machine or of a private network (RFC 1918, RFC 3927, RFC 4193, RFC 4291 section 2.5.6).
+fn is_neighbour(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 

@@ -20,7 +20,7 @@ use super::intake::Intake;
 use super::logging::{ACCESS, answering};
 use super::pulse::Outstanding;
 use super::{Handler, Options};
-use crate::app::address::client_address;
+use crate::app::address::Proxies;
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
 use crate::app::request::{Arrival, Request, RequestId};
@@ -39,6 +39,7 @@ const MISDIRECTED: &str = "hallpass dev answers to localhost, to addresses of th
 pub(super) struct Answerer<H> {
     handler: H,
     options: Options,
+    proxies: Proxies,
     strict_transport: Option<HeaderValue>,
     /// A permit for each request that is being answered.
     under_way: Semaphore,
@@ -51,6 +52,7 @@ impl<H: Handler> Answerer<H> {
     pub(super) fn new(handler: H, options: Options) -> Self {
         Self {
             handler,
+            proxies: Proxies::new(options.trusted_proxies.clone()),
             strict_transport: options
                 .strict_transport
                 .and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()),
@@ -72,11 +74,15 @@ impl<H: Handler> Answerer<H> {
     /// Answers one request from this peer.
     pub(super) async fn answer(&self, peer: IpAddr, request: hyper::Request<Incoming>) -> Response<Bytes> {
         let began = Instant::now();
+        // In development nobody's failures slow anybody down.
+        if self.options.development.is_none() {
+            self.proxies.notice(peer, request.headers());
+        }
         let arrival = Arrival {
             // Never the client's own: what it chose could stand in for somebody else's lines in the log.
             id: RequestId::new(),
             now: self.options.clock.now(),
-            client_address: client_address(peer, request.headers(), &self.options.trusted_proxies),
+            client_address: self.proxies.client_address(peer, request.headers()),
             mount: &self.options.mount,
             limits: self.options.limits,
         };

@@ -406,28 +406,58 @@ async fn https_issuers_ask_for_https_from_then_on() {
     }
 }
 
+/// What is logged meanwhile, by servers of the same test: its runtime has one thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn forwarded_requests_from_a_proxy_that_is_not_trusted_are_said_once() {
+    let (lines, _until_the_end) = Lines::capture();
+    let forwarded = "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.7\r\nconnection: close\r\n\r\n";
+    let said = || lines.text().matches("http.trusted_proxies").count();
+    let trusted = vec!["127.0.0.0/8".parse().unwrap()];
+    let trusting = Server::start(Options { trusted_proxies: trusted, ..Options::default() }).await;
+    trusting.exchange(forwarded).await;
+    let server = Server::start(Options::default()).await;
+    server.get("/").await;
+    assert_eq!(said(), 0, "{}", lines.text());
+    server.exchange(forwarded).await;
+    assert_eq!(said(), 1, "{}", lines.text());
+    server.exchange(forwarded.replace("x-forwarded-for: ", "forwarded: for=")).await;
+    assert_eq!(said(), 1);
+}
+
 #[tokio::test]
 async fn the_access_line_names_the_path_but_nothing_secret() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    // The test's runtime has one thread, so the server logs on this one.
-    let _until_the_end = tracing::subscriber::set_default(subscriber);
+    let (lines, _until_the_end) = Lines::capture();
     let server = Server::start(Options::default()).await;
     let sent = "GET /nothing?code=s3cret HTTP/1.1\r\nhost: x\r\ncookie: a=s3cret\r\nauthorization: Bearer s3cret\r\nconnection: close\r\n\r\n";
     server.exchange(sent).await;
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let line: serde_json::Value =
         serde_json::from_str(text.lines().find(|line| line.contains("hallpass::access")).unwrap()).unwrap();
     let fields = &line["fields"];

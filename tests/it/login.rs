@@ -301,3 +301,26 @@ async fn rfc6265_the_session_cookie_is_http_only_and_lax_and_carries_the_port() 
     }
     assert!(!cookie.contains("Domain"));
 }
+
+/// Behind a proxy one guesser's failures must not hold up everybody else's logins.
+#[tokio::test]
+async fn callers_behind_a_trusted_proxy_are_told_apart() {
+    let throttled = async |trusted: &str| {
+        let settings = [("throttle.enabled", "true"), ("http.trusted_proxies", trusted)];
+        let provider = Provider::start_with(&settings).await;
+        let log_in = async |caller: &str, username: &str, password: &str| {
+            let (mut browser, page) = at_login(&provider).await;
+            let pending = page.field("pending");
+            let fields = [("pending", pending.as_str()), ("username", username), ("password", password)];
+            let body = hallpass::base::form::render(fields).into_bytes();
+            let headers = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", caller)];
+            browser.send("POST", &format!("{}/login", provider.issuer), &headers, Some(body)).await.status
+        };
+        for number in 0..20 {
+            assert_eq!(log_in("192.0.2.66", &format!("nobody{number}"), "guess").await, 200);
+        }
+        (log_in("192.0.2.66", BOB, PASSWORD).await, log_in("192.0.2.7", ADA, PASSWORD).await)
+    };
+    assert_eq!(throttled("[\"127.0.0.1\"]").await, (429, 303));
+    assert_eq!(throttled("[]").await, (429, 429), "whoever isn't trusted is the one caller there is");
+}
