@@ -87,7 +87,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// For client secrets: one client from one address may guess 20 times, then after 1 s doubling up to 1 min, one failure
+    /// For client secrets that are short enough to be guessed: one client from one address may guess 20 times, then after 1 s doubling up to 1 min, one failure
     /// forgotten a minute.
     ///
     /// The other counts would do harm. Client ids are public, so strangers could slow a client down for everybody, and

@@ -13,6 +13,7 @@ use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::base::uri::LoopbackUri;
 use crate::jose::alg::Algorithm;
+use crate::jose::key::MIN_SECRET;
 
 /// Whether a client can keep a secret (RFC 6749 section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -268,6 +269,11 @@ impl Client {
     /// Whether it can keep a secret.
     pub fn is_public(&self) -> bool {
         self.kind == ClientType::Public
+    }
+
+    /// Whether its secret is so long that trying finds nothing: then nobody's failures need to slow down the client itself.
+    pub fn has_strong_secret(&self) -> bool {
+        self.secret.as_ref().is_some_and(|secret| secret.expose().len() >= MIN_SECRET)
     }
 
     /// Whether it may use a grant type.

@@ -54,9 +54,11 @@ async fn authenticate_client(app: &App, request: &Request, form: &Form) -> Resul
     Err(credentials.refuse(&format!("there is no client {}", named.join(" or "))).into())
 }
 
-/// RFC 6749 section 2.3.1: secrets must not be guessed by trying.
+/// RFC 6749 section 2.3.1: secrets must not be guessed by trying. Ids are public, and many callers may share an address, so
+/// whoever makes a client wait for its tokens should gain nothing by it: only a secret short enough to be guessed is guarded
+/// by delays, which the right one has to await like all others.
 fn check_credentials(app: &App, request: &Request, client: &Client, credentials: &Credentials) -> Result<(), Fault> {
-    if client.is_public() {
+    if client.is_public() || client.has_strong_secret() {
         return Ok(client_auth::check(client, credentials)?);
     }
     let attempt = app.client_throttle.attempt(client.id.as_str(), request.client_address(), app.clock.now())?;
