@@ -108,7 +108,7 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
     };
     let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());
     let password = Secret::new(password);
-    let verdict = match app.passwords.verify(password.clone(), stored).await {
+    let verdict = match app.passwords.verify(username, password.clone(), stored).await {
         Ok(verdict) => verdict,
         Err(error) => {
             attempt.withdraw();

@@ -319,7 +319,8 @@ async fn users_are_made_and_shown_without_their_password() {
     );
     assert_eq!(office.get("users/Alice").await, (200, made));
     let stored = office.store.user_by_username("alice").await.unwrap().unwrap();
-    let verdict = office.passwords.verify(Secret::new("correct horse"), stored.password_hash.as_deref()).await.unwrap();
+    let verdict =
+        office.passwords.verify("ada", Secret::new("correct horse"), stored.password_hash.as_deref()).await.unwrap();
     assert_eq!(verdict, crate::app::password::Verdict::Right { outdated: false });
     let (_, short) = office.post("users", json!({ "username": "bob", "password": "short" })).await;
     assert!(short["warnings"][0].as_str().unwrap().contains("less than 8 characters"));

@@ -14,6 +14,7 @@ pub mod issue;
 pub mod key_ring;
 pub mod known_browser;
 pub mod lane;
+mod nobody;
 pub mod origins;
 pub mod password;
 pub mod pending;
@@ -177,7 +178,8 @@ impl App {
             discovery: discovery.into(),
             public_cache: cache_control(settings.discovery.cache_control),
             cookies: Cookies::new(&issuer),
-            passwords: Passwords::new(&settings.password, &random),
+            passwords: Passwords::new(&settings.password, &random)
+                .keyed(store.server_key().mac_key("nobody's password")),
             throttle: throttle(&settings, Rules::default()),
             client_throttle: throttle(&settings, Rules::for_client_secrets()),
             keys: KeyRing::new(signing_width, settings.signing.queue),

@@ -7,9 +7,13 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 
 use super::lane::{Lane, LaneError};
+use super::nobody::{self, Nobody};
 use crate::base::random::Random;
 use crate::base::secret::Secret;
+use crate::jose::mac::MacKey;
+use crate::model::user::fold_username;
 use crate::settings;
+use crate::store::{Store, StoreError};
 
 /// Longer passwords are not taken, in bytes of UTF-8.
 pub const MAX_PASSWORD: usize = 1024;
@@ -27,6 +31,10 @@ const MAX_MEMORY: u32 = 256 * 1024;
 /// Memory in KiB times passes: about half a second.
 const MAX_WORK: u64 = 1024 * 1024;
 
+/// Users whose hashes are looked at to know what hashes cost: as many pages of as many users.
+const SAMPLE_PAGES: usize = 20;
+const SAMPLE_PAGE: usize = 100;
+
 /// Bytes of a salt and of a hash (RFC 9106 section 4).
 const SALT: usize = 16;
 const HASH: usize = 32;
@@ -35,8 +43,10 @@ const HASH: usize = 32;
 #[derive(Clone)]
 pub struct Passwords {
     params: Params,
-    /// No password has this hash; it costs what a real one costs.
-    nobody: Arc<PasswordHash>,
+    /// No password has this hash.
+    closed: Arc<PasswordHash>,
+    /// What it costs where there is no hash.
+    nobody: Arc<Nobody>,
     /// A slot keeps its working memory, since the allocator would not give that much back.
     lane: Lane<Vec<Block>>,
     random: Random,
@@ -96,29 +106,36 @@ impl Passwords {
     /// Hashes as the settings say.
     pub fn new(settings: &settings::Password, random: &Random) -> Self {
         let lane = Lane::new("password", settings.max_concurrent, QUEUE);
-        Self::in_lane(settings, random, lane)
+        let nobody = Nobody::new(MacKey::new(&random.bytes::<32>()));
+        Self::in_lane(settings, random, lane, Arc::new(nobody))
+    }
+
+    /// The same; names that nobody has are told apart under this key, which is to be the same after a restart.
+    #[must_use]
+    pub fn keyed(self, key: MacKey) -> Self {
+        Self { nobody: Arc::new(Nobody::new(key)), ..self }
     }
 
     /// The same lane with the cost of other settings.
     #[must_use]
     pub fn with(&self, settings: &settings::Password) -> Self {
-        Self::in_lane(settings, &self.random, self.lane.clone())
+        Self::in_lane(settings, &self.random, self.lane.clone(), Arc::clone(&self.nobody))
     }
 
-    fn in_lane(settings: &settings::Password, random: &Random, lane: Lane<Vec<Block>>) -> Self {
+    fn in_lane(settings: &settings::Password, random: &Random, lane: Lane<Vec<Block>>, nobody: Arc<Nobody>) -> Self {
         let lanes = settings.lanes.clamp(Params::MIN_P_COST, Params::MAX_P_COST);
         let memory = settings.memory_kib.max(lanes.saturating_mul(Params::MIN_M_COST));
         let passes = settings.iterations.max(Params::MIN_T_COST);
         // These are within the bounds of RFC 9106 section 3.1, so the default never comes to pass.
         let params = Params::new(memory, passes, lanes, Some(HASH)).unwrap_or_default();
-        let nobody = PasswordHash {
+        let closed = PasswordHash {
             algorithm: ARGON2ID_IDENT,
             version: Some(Version::V0x13.into()),
             params: ParamsString::try_from(&params).unwrap_or_default(),
             salt: Salt::new(&random.bytes::<SALT>()).ok(),
             hash: Output::new(&random.bytes::<HASH>()).ok(),
         };
-        Self { params, nobody: Arc::new(nobody), lane, random: random.clone() }
+        Self { params, closed: Arc::new(closed), nobody, lane, random: random.clone() }
     }
 
     /// Hashes a password, with a new salt, to the PHC string format.
@@ -130,17 +147,18 @@ impl Passwords {
         let params = self.params.clone();
         let keep = self.params.block_count();
         let hash = self.lane.run(move |memory| compute(&password, &salt, &params, memory, keep)).await?;
-        let hash = PasswordHash { salt: Salt::new(&salt).ok(), hash, ..(*self.nobody).clone() };
+        let hash = PasswordHash { salt: Salt::new(&salt).ok(), hash, ..(*self.closed).clone() };
         // A hash that could not be computed or written must not be stored as one that nothing opens.
         if hash.salt.is_some() && hash.hash.is_some() { Ok(hash.to_string()) } else { Err(LaneError::Failed) }
     }
 
-    /// Verifies a password against a stored hash. Without one (there is no such user, or no password opens the account),
-    /// and with one that can't be used, it takes as long, so that nobody learns which users there are.
+    /// Verifies the password of a user name against its stored hash. Without one (there is no such user, or no password opens
+    /// the account), and with one that can't be used, it takes as long as [some user's](super::nobody) does, so that
+    /// nobody learns which users there are.
     ///
     /// # Errors
     /// [`LaneError`] when too much work waits.
-    pub async fn verify(&self, password: Secret, stored: Option<&str>) -> Result<Verdict, LaneError> {
+    pub async fn verify(&self, name: &str, password: Secret, stored: Option<&str>) -> Result<Verdict, LaneError> {
         let known = stored.and_then(|stored| {
             let usable = self.usable(stored);
             if usable.is_none() {
@@ -151,7 +169,7 @@ impl Passwords {
             usable
         });
         let is_known = known.is_some();
-        let (hash, params) = known.unwrap_or_else(|| ((*self.nobody).clone(), self.params.clone()));
+        let (hash, params) = known.unwrap_or_else(|| ((*self.closed).clone(), self.cost_without_hash(name)));
         let outdated = self.is_outdated(&params);
         let keep = self.params.block_count();
         let right = self
@@ -163,6 +181,34 @@ impl Passwords {
             })
             .await?;
         Ok(if right && is_known { Verdict::Right { outdated } } else { Verdict::Wrong })
+    }
+
+    fn cost_without_hash(&self, name: &str) -> Params {
+        self.nobody.cost_of(&fold_username(name)).unwrap_or_else(|| self.params.clone())
+    }
+
+    /// Looks at what the hashes of users cost, for the names that nobody has. Costs change with settings, imports and logins,
+    /// so this is worth doing now and then.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn learn_costs(&self, store: &Store) -> Result<(), StoreError> {
+        let (mut costs, mut after) = (Vec::new(), None);
+        for _ in 0..SAMPLE_PAGES {
+            let page = store.users(after.as_deref(), SAMPLE_PAGE).await?;
+            let open = page.items.iter().filter(|user| user.enabled).filter_map(|user| user.password_hash.as_deref());
+            costs.extend(open.filter_map(|stored| self.usable(stored)).filter_map(|(_, params)| {
+                let (memory, passes, lanes) = nobody::cost(&params);
+                Params::new(memory, passes, lanes, Some(HASH)).ok()
+            }));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.nobody.learn(costs);
+        Ok(())
     }
 
     /// Whether a text is a hash that [`Self::verify`] can use.
@@ -186,8 +232,7 @@ impl Passwords {
     }
 
     fn is_outdated(&self, params: &Params) -> bool {
-        let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        cost(params) != cost(&self.params)
+        nobody::cost(params) != nobody::cost(&self.params)
     }
 }
 
@@ -222,6 +267,11 @@ impl fmt::Debug for Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Timestamp;
+    use crate::jose::seal::ServerKey;
+    use crate::model::id::UserId;
+    use crate::model::user::User;
+    use crate::store::Options;
 
     fn settings(memory_kib: u32, iterations: u32) -> settings::Password {
         settings::Password { memory_kib, iterations, lanes: 1, max_concurrent: 1 }
@@ -232,7 +282,7 @@ mod tests {
     }
 
     async fn verdict(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
-        passwords.verify(Secret::new(password), stored).await.unwrap()
+        passwords.verify("ada", Secret::new(password), stored).await.unwrap()
     }
 
     #[tokio::test]
@@ -290,6 +340,43 @@ mod tests {
         // What the settings themselves ask for is always taken.
         let generous = passwords.with(&settings(MAX_MEMORY * 2, 4));
         assert!(generous.accepts(&format!("$argon2id$v=19$m=524288,t=4,p=1${salt_and_hash}")));
+    }
+
+    /// After `[password]` was changed, hashes cost what they did until their users log in.
+    #[tokio::test]
+    async fn an_unknown_name_costs_what_some_user_costs() {
+        let passwords = passwords().with(&settings(128, 2));
+        let cost = |name: &str| nobody::cost(&passwords.cost_without_hash(name));
+        assert_eq!(cost("ada"), (128, 2, 1), "while there are no users");
+        let store = Store::in_memory(ServerKey::generate(&Random::System), &Options::default()).unwrap();
+        for number in 0..250 {
+            let hash = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+            let user = User {
+                id: UserId::new(format!("id{number}")),
+                username: format!("user{number}"),
+                password_hash: Some(hash.to_owned()),
+                admin: false,
+                enabled: true,
+                claims: serde_json::Map::new(),
+                generation: 0,
+                created_at: Timestamp::EPOCH,
+                updated_at: Timestamp::EPOCH,
+                version: 0,
+            };
+            store.create_user(user).await.unwrap();
+        }
+        passwords.learn_costs(&store).await.unwrap();
+        for name in ["ada", "nobody", "user7", ""] {
+            assert_eq!(cost(name), (64, 1, 1), "{name}: what all users cost, not what new hashes will");
+        }
+        let mut renewed = User::clone(&*store.user_by_username("user249").await.unwrap().unwrap());
+        renewed.password_hash = Some(passwords.hash(Secret::new("x")).await.unwrap());
+        store.update_user(renewed).await.unwrap();
+        passwords.learn_costs(&store).await.unwrap();
+        let dear = (0..1000).filter(|number| cost(&format!("name{number}")) == (128, 2, 1)).count();
+        assert!((1..20).contains(&dear), "{dear}: one in 250");
+        assert_eq!(cost(" ADA "), cost("ada"), "names are compared like users' own");
+        assert_eq!(verdict(&passwords, "x", None).await, Verdict::Wrong);
     }
 
     #[test]

@@ -149,7 +149,7 @@ async fn login(app: &App, username: String, declared: &Map<String, Value>) -> Re
     let Some(user) = user.filter(|user| user.enabled) else { return Ok(None) };
     let password = declared.get("password").and_then(Value::as_str).map(Secret::new);
     let verdict = match &password {
-        Some(password) => app.passwords.verify(password.clone(), user.password_hash.as_deref()).await,
+        Some(password) => app.passwords.verify(&user.username, password.clone(), user.password_hash.as_deref()).await,
         None => Ok(Verdict::Wrong),
     };
     let is_right = verdict.map_err(|error| error.to_string())? != Verdict::Wrong;

@@ -199,7 +199,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Takes away expired rows and idle memory, now and then.
+/// Takes away expired rows and idle memory, and looks at what password hashes cost, now and then.
 async fn look_after(app: Arc<App>) {
     let mut tick = interval(app.settings.store.sweep_interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -208,6 +208,9 @@ async fn look_after(app: Arc<App>) {
         let now = app.clock.now();
         app.passwords.lane().release_idle(now, IDLE_MEMORY);
         app.codes.forget(now);
+        if let Err(error) = app.passwords.learn_costs(&app.store).await {
+            tracing::warn!(%error, "what password hashes cost could not be looked at");
+        }
         loop {
             match app.store.sweep(now, SWEEP_SLICE).await {
                 Ok(SWEEP_SLICE..) => tokio::task::yield_now().await,
