@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +17,7 @@ use super::socket::Socket;
 use super::{Options, serve};
 use crate::app::request::Limits;
 use crate::app::{App, StartError};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::random::Random;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -203,6 +203,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 async fn look_after(app: Arc<App>) {
     let mut tick = interval(app.settings.store.sweep_interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (began, mut watch) = (Instant::now(), ClockWatch::default());
     loop {
         tick.tick().await;
         let now = app.clock.now();
@@ -210,6 +211,9 @@ async fn look_after(app: Arc<App>) {
         app.codes.forget(now);
         if let Err(error) = app.passwords.learn_costs(&app.store).await {
             tracing::warn!(%error, "what password hashes cost could not be looked at");
+        }
+        if !watch.believes(now, began.elapsed()) {
+            continue;
         }
         loop {
             match app.store.sweep(now, SWEEP_SLICE).await {
@@ -221,5 +225,59 @@ async fn look_after(app: Arc<App>) {
                 }
             }
         }
+    }
+}
+
+/// A clock that jumps ahead more than this may be wrong.
+const JUMP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// So long it may be mended before it is believed.
+const DOUBT: Duration = Duration::from_secs(60 * 60);
+
+/// Looks whether the clock goes as time does. What a sweep takes away is gone, also when the clock that said so was wrong.
+#[derive(Default)]
+struct ClockWatch {
+    /// The clock and the uptime at the last look.
+    last: Option<(Timestamp, Duration)>,
+    /// Until this uptime the clock is doubted.
+    doubted_until: Duration,
+}
+
+impl ClockWatch {
+    /// Whether nothing speaks against the clock showing `now` after `uptime`.
+    fn believes(&mut self, now: Timestamp, uptime: Duration) -> bool {
+        if let Some((then, at)) = self.last.replace((now, uptime)) {
+            if now.since(then) > uptime.saturating_sub(at) + JUMP {
+                tracing::warn!("the clock has jumped ahead by more than a day: expired rows are kept for an hour");
+                self.doubted_until = uptime + DOUBT;
+            } else if then.since(now) > JUMP {
+                // It was set back to where it came from.
+                self.doubted_until = Duration::ZERO;
+            }
+        }
+        uptime >= self.doubted_until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumped_ahead_is_not_believed_at_once() {
+        let (start, minute, day) = (Timestamp::from_secs(1_800_000_000), Duration::from_secs(60), JUMP);
+        let mut watch = ClockWatch::default();
+        assert!(watch.believes(start, Duration::ZERO));
+        assert!(watch.believes(start + minute, minute));
+        assert!(watch.believes(start + day, 2 * minute), "less than a day");
+        assert!(watch.believes(start + 3 * day, 2 * minute + 2 * day), "and a day takes a day");
+        let mut watch = ClockWatch::default();
+        assert!(watch.believes(start, Duration::ZERO));
+        let ahead = start + 30 * day;
+        assert!(!watch.believes(ahead, minute));
+        assert!(!watch.believes(ahead + minute, 2 * minute));
+        assert!(watch.believes(ahead + DOUBT, minute + DOUBT), "it may have been behind before");
+        assert!(!watch.believes(ahead + 30 * day, 2 * minute + DOUBT));
+        assert!(watch.believes(start + DOUBT, 3 * minute + DOUBT), "it was mended");
     }
 }
