@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::base::clock::Timestamp;
 use crate::model::id::{CodeId, UserId};
 
-/// How many codes of one user may wait. People seldom have more than one; a test that never redeems has many.
-const MOST: usize = 64;
+/// How many codes of one user may wait. People seldom have more than one; a load test as one user may have hundreds at once.
+const MOST: usize = 1000;
 
 /// Codes that wait, by user, the oldest first.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ mod tests {
     fn a_user_has_no_more_than_so_many_codes_and_the_oldest_goes() {
         let codes = Codes::default();
         let (ada, bob) = (UserId::new("ada"), UserId::new("bob"));
-        let first: Vec<CodeId> = (0..64).map(|_| code(600)).collect();
+        let first: Vec<CodeId> = (0..MOST).map(|_| code(600)).collect();
         assert!(first.iter().all(|code| codes.add(&ada, *code, NOW).is_none()));
         assert_eq!(codes.add(&bob, code(600), NOW), None, "others have their own");
         assert_eq!(codes.add(&ada, code(600), NOW), Some(first[0]));
