@@ -91,7 +91,7 @@ async fn rfc6265_8_4_every_cookie_is_worth_nothing_once_it_is_changed() {
             }
         }
     }
-    assert!(seen.iter().eq(["browser", "playground", "session"]), "{seen:?}");
+    assert!(seen.iter().eq(["browser", "known", "playground", "session"]), "{seen:?}");
     scene.watch.end();
 }
 
