@@ -33,7 +33,10 @@ impl Codes {
     pub fn remove(&self, user: &UserId, code: CodeId) {
         let mut of_users = self.of_users();
         if let Some(codes) = of_users.get_mut(user) {
-            codes.retain(|waiting| *waiting != code);
+            // Mostly it is one of the last.
+            if let Some(index) = codes.iter().rposition(|waiting| *waiting == code) {
+                codes.remove(index);
+            }
             if codes.is_empty() {
                 of_users.remove(user);
             }
