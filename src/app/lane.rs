@@ -1,14 +1,17 @@
 //! Bounded lanes for work that keeps a CPU busy: password hashing, signing.
 //!
 //! Such work must neither hold up the threads that serve connections nor pile up without end. A lane runs a few pieces
-//! at a time, lets a bounded number wait in order, and turns the rest away at once.
+//! at a time, lets a bounded number wait in order, and turns the rest away at once. A thread that has done a piece goes on
+//! with the next that waits: waking another one for each piece costs as much as a tenth of a signature.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 use crate::base::clock::Timestamp;
 
@@ -16,14 +19,48 @@ use crate::base::clock::Timestamp;
 /// the slot is first used, dropped by [`Lane::release_idle`]. Clones are the same lane.
 pub struct Lane<S = ()> {
     name: &'static str,
+    /// How many may run at once.
+    width: usize,
     /// How many may run or wait.
     capacity: usize,
-    /// One permit for each piece of work that runs or waits.
-    places: Arc<Semaphore>,
-    /// One permit for each that runs; waiting is in order of arrival.
-    slots: Arc<Semaphore>,
+    line: Arc<Mutex<Line<S>>>,
+}
+
+/// What is being done and what waits.
+struct Line<S> {
+    /// In order of arrival.
+    waiting: VecDeque<(u64, Box<dyn Job<S>>)>,
+    /// Names the next piece of work.
+    next: u64,
+    /// Threads that do work from here, each one piece.
+    running: usize,
     /// What slots keep while nobody uses them, the most recently used last.
-    kept: Arc<Mutex<Vec<Kept<S>>>>,
+    kept: Vec<Kept<S>>,
+}
+
+/// A piece of work.
+trait Job<S>: Send {
+    fn work(&mut self, state: &mut S);
+    /// Tells who waits for it. Whoever asked may have gone.
+    fn answer(self: Box<Self>);
+}
+
+struct Task<T, F> {
+    work: Option<F>,
+    result: Option<T>,
+    reply: oneshot::Sender<T>,
+}
+
+impl<S, T: Send, F: FnOnce(&mut S) -> T + Send> Job<S> for Task<T, F> {
+    fn work(&mut self, state: &mut S) {
+        self.result = self.work.take().map(|work| work(state));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(result) = self.result {
+            let _ = self.reply.send(result);
+        }
+    }
 }
 
 struct Kept<S> {
@@ -55,18 +92,12 @@ impl std::error::Error for LaneError {}
 impl<S: Default + Send + 'static> Lane<S> {
     /// A lane where `width` (at least one) pieces of work run and `queue` more may wait.
     pub fn new(name: &'static str, width: usize, queue: usize) -> Self {
-        let width = width.clamp(1, Semaphore::MAX_PERMITS);
-        let capacity = width.saturating_add(queue).min(Semaphore::MAX_PERMITS);
-        Self {
-            name,
-            capacity,
-            places: Arc::new(Semaphore::new(capacity)),
-            slots: Arc::new(Semaphore::new(width)),
-            kept: Arc::default(),
-        }
+        let width = width.max(1);
+        let line = Line { waiting: VecDeque::new(), next: 0, running: 0, kept: Vec::new() };
+        Self { name, width, capacity: width.saturating_add(queue), line: Arc::new(Mutex::new(line)) }
     }
 
-    /// Runs `work` on a thread of its own as soon as a slot is free.
+    /// Runs `work` on a thread for such work as soon as a slot is free.
     ///
     /// Dropping the returned future takes waiting work out of the queue. Work that has begun runs to its end and keeps
     /// its slot until then, so that callers who give up cannot make more run than the lane is wide.
@@ -78,20 +109,29 @@ impl<S: Default + Send + 'static> Lane<S> {
         T: Send + 'static,
         F: FnOnce(&mut S) -> T + Send + 'static,
     {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| LaneError::Busy)?;
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| LaneError::Failed)?;
-        let kept = Arc::clone(&self.kept);
-        let task = tokio::task::spawn_blocking(move || {
-            let _until_the_end: [OwnedSemaphorePermit; 2] = [slot, place];
-            let found = locked(&kept).pop();
-            let mut state = found.map_or_else(S::default, |kept| kept.state);
-            let result = work(&mut state);
-            // Not reached after a panic: a state that was left half-changed is not used again.
-            locked(&kept).push(Kept { state, idle_since: None });
-            result
-        });
-        task.await.map_err(|error| {
-            tracing::error!(lane = self.name, %error, "work in a lane was broken off");
+        let (reply, result) = oneshot::channel();
+        let job: Box<dyn Job<S>> = Box::new(Task { work: Some(work), result: None, reply });
+        let mut waiter = Waiter { line: &self.line, number: None };
+        {
+            let mut line = locked(&self.line);
+            if line.running + line.waiting.len() >= self.capacity {
+                return Err(LaneError::Busy);
+            }
+            if line.running < self.width {
+                line.running += 1;
+                let line = Arc::clone(&self.line);
+                tokio::task::spawn_blocking(move || work_off(&line, job));
+            } else {
+                let number = line.next;
+                line.next += 1;
+                line.waiting.push_back((number, job));
+                waiter.number = Some(number);
+            }
+        }
+        let result = result.await;
+        waiter.number = None;
+        result.map_err(|_| {
+            tracing::error!(lane = self.name, "work in a lane was broken off");
             LaneError::Failed
         })
     }
@@ -99,43 +139,85 @@ impl<S: Default + Send + 'static> Lane<S> {
     /// Drops what slots keep once they have been idle for `idle`; the time counts from the first call that finds a
     /// slot unused since the call before. Meant to be called now and then.
     pub fn release_idle(&self, now: Timestamp, idle: Duration) {
-        let mut kept = locked(&self.kept);
-        let (stay, go) = mem::take(&mut *kept)
+        let mut line = locked(&self.line);
+        let (stay, go) = mem::take(&mut line.kept)
             .into_iter()
             .map(|one| Kept { idle_since: one.idle_since.or(Some(now)), state: one.state })
             .partition(|one| one.idle_since.is_none_or(|since| now.since(since) < idle));
-        *kept = stay;
-        drop(kept);
+        line.kept = stay;
+        drop(line);
         // Large buffers are freed outside the lock.
         drop::<Vec<_>>(go);
     }
 
     /// How many pieces of work run or wait.
     pub fn load(&self) -> usize {
-        self.capacity.saturating_sub(self.places.available_permits())
+        let line = locked(&self.line);
+        line.running + line.waiting.len()
     }
 }
 
-fn locked<S>(kept: &Mutex<Vec<Kept<S>>>) -> std::sync::MutexGuard<'_, Vec<Kept<S>>> {
+/// Does a piece of work, and then what waits, until nothing does.
+fn work_off<S: Default>(line: &Mutex<Line<S>>, mut job: Box<dyn Job<S>>) {
+    loop {
+        let kept = locked(line).kept.pop();
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let mut state = kept.map_or_else(S::default, |kept| kept.state);
+            job.work(&mut state);
+            state
+        }));
+        let next = {
+            let mut line = locked(line);
+            // After a panic there is none: a state that was left half-changed is not used again.
+            if let Ok(state) = done {
+                line.kept.push(Kept { state, idle_since: None });
+            }
+            let next = line.waiting.pop_front();
+            if next.is_none() {
+                line.running -= 1;
+            }
+            next
+        };
+        job.answer();
+        match next {
+            Some((_, waiting)) => job = waiting,
+            None => return,
+        }
+    }
+}
+
+/// Takes work that waits out of the line when nobody wants it any more.
+struct Waiter<'a, S> {
+    line: &'a Mutex<Line<S>>,
+    number: Option<u64>,
+}
+
+impl<S> Drop for Waiter<'_, S> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let mut line = locked(self.line);
+        let index = line.waiting.binary_search_by_key(&number, |(number, _)| *number);
+        let unwanted = index.ok().and_then(|index| line.waiting.remove(index));
+        drop(line);
+        // What the work holds is freed outside the lock.
+        drop(unwanted);
+    }
+}
+
+fn locked<S>(line: &Mutex<Line<S>>) -> MutexGuard<'_, Line<S>> {
     // Nothing that can panic happens under the lock.
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
+    line.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S> Clone for Lane<S> {
     fn clone(&self) -> Self {
-        Self {
-            name: self.name,
-            capacity: self.capacity,
-            places: Arc::clone(&self.places),
-            slots: Arc::clone(&self.slots),
-            kept: Arc::clone(&self.kept),
-        }
+        Self { name: self.name, width: self.width, capacity: self.capacity, line: Arc::clone(&self.line) }
     }
 }
 
 impl<S> fmt::Debug for Lane<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("name", &self.name).field("free", &self.slots.available_permits()).finish()
+        f.debug_struct("Lane").field("name", &self.name).field("width", &self.width).finish_non_exhaustive()
     }
 }
 
@@ -244,9 +326,9 @@ mod tests {
         assert_eq!(lane.run(push).await, Ok(2), "used within the minute");
         lane.release_idle(at(60), minute);
         lane.release_idle(at(119), minute);
-        assert_eq!(locked(&lane.kept).len(), 1, "idle since 60");
+        assert_eq!(locked(&lane.line).kept.len(), 1, "idle since 60");
         lane.release_idle(at(120), minute);
-        assert_eq!(locked(&lane.kept).len(), 0);
+        assert_eq!(locked(&lane.line).kept.len(), 0);
         assert_eq!(lane.run(push).await, Ok(1));
     }
 }
