@@ -49,7 +49,9 @@ where
         let metadata = event.metadata();
         writer.write_str("{\"timestamp\":\"")?;
         Time.format_time(&mut writer)?;
-        write!(writer, "\",\"level\":\"{}\"", metadata.level().as_str())?;
+        writer.write_str("\",\"level\":\"")?;
+        writer.write_str(metadata.level().as_str())?;
+        writer.write_char('"')?;
         let mut members = Members { writer: &mut writer, result: Ok(()) };
         event.record(&mut members);
         members.result?;
@@ -91,7 +93,11 @@ struct Members<'a, 'w> {
 impl Members<'_, '_> {
     fn name(&mut self, field: &Field) {
         // Names of fields are identifiers of ours or of libraries: nothing to escape.
-        self.write(|writer| write!(writer, ",\"{}\":", field.name()));
+        self.write(|writer| {
+            writer.write_str(",\"")?;
+            writer.write_str(field.name())?;
+            writer.write_str("\":")
+        });
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
