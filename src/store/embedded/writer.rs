@@ -16,11 +16,14 @@ use super::engine::{Change, Engine};
 use super::fault::Fault;
 use crate::store::{Options, StoreError};
 
-/// How long jobs may gather, at most.
-const GATHER: Duration = Duration::from_micros(800);
+/// How many more jobs are waited for.
+const WANTED: u32 = 8;
 
-/// How many more jobs are worth waiting for.
-const WORTH_IT: u32 = 2;
+/// For how long, at most.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// Jobs that are further apart than this, on average, don't wait for each other.
+const RUSH: Duration = Duration::from_micros(750);
 
 /// A piece of work within a batch.
 trait Job: Send {
@@ -132,13 +135,13 @@ impl Pace {
     fn note(&mut self, jobs: u32, now: Instant) {
         let gap = now.saturating_duration_since(self.last) / jobs.max(1);
         // A pause ends a rush at once; a rush has to last a little to be one.
-        self.gap = if gap > GATHER { gap } else { (self.gap.min(GATHER) * 3 + gap) / 4 };
+        self.gap = if gap > PATIENCE { gap } else { (self.gap.min(PATIENCE) * 3 + gap) / 4 };
         self.last = now;
     }
 
     /// How long to let jobs gather.
     fn wait(&self) -> Duration {
-        if self.gap * WORTH_IT <= GATHER { GATHER } else { Duration::ZERO }
+        if self.gap <= RUSH { (self.gap * WANTED).min(PATIENCE) } else { Duration::ZERO }
     }
 }
 
