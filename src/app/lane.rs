@@ -119,8 +119,9 @@ impl<S: Default + Send + 'static> Lane<S> {
             }
             if line.running < self.width {
                 line.running += 1;
-                let line = Arc::clone(&self.line);
-                tokio::task::spawn_blocking(move || work_off(&line, job));
+                drop(line);
+                let slot = Slot { line: Arc::clone(&self.line), free: false };
+                tokio::task::spawn_blocking(move || slot.work_off(job));
             } else {
                 let number = line.next;
                 line.next += 1;
@@ -157,32 +158,52 @@ impl<S: Default + Send + 'static> Lane<S> {
     }
 }
 
-/// Does a piece of work, and then what waits, until nothing does.
-fn work_off<S: Default>(line: &Mutex<Line<S>>, mut job: Box<dyn Job<S>>) {
-    loop {
-        let kept = locked(line).kept.pop();
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            let mut state = kept.map_or_else(S::default, |kept| kept.state);
-            job.work(&mut state);
-            state
-        }));
-        let next = {
-            let mut line = locked(line);
-            // After a panic there is none: a state that was left half-changed is not used again.
-            if let Ok(state) = done {
-                line.kept.push(Kept { state, idle_since: None });
-            }
-            let next = line.waiting.pop_front();
-            if next.is_none() {
+/// A slot that is taken, until it is dropped: also when the system has no thread for it, or the program is ending.
+struct Slot<S> {
+    line: Arc<Mutex<Line<S>>>,
+    /// It has been given back.
+    free: bool,
+}
+
+impl<S: Default> Slot<S> {
+    /// Does a piece of work, and then what waits, until nothing does.
+    fn work_off(mut self, mut job: Box<dyn Job<S>>) {
+        loop {
+            let kept = locked(&self.line).kept.pop();
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                let mut state = kept.map_or_else(S::default, |kept| kept.state);
+                job.work(&mut state);
+                state
+            }));
+            // After a panic there is no state: one that was left half-changed is not used again.
+            let kept = done.ok().map(|state| Kept { state, idle_since: None });
+            let mut line = locked(&self.line);
+            line.kept.extend(kept);
+            let Some((_, waiting)) = line.waiting.pop_front() else {
+                // In the same moment in which nothing waits: what comes later takes the slot.
                 line.running -= 1;
-            }
-            next
-        };
-        job.answer();
-        match next {
-            Some((_, waiting)) => job = waiting,
-            None => return,
+                drop(line);
+                self.free = true;
+                return job.answer();
+            };
+            drop(line);
+            job.answer();
+            job = waiting;
         }
+    }
+}
+
+impl<S> Drop for Slot<S> {
+    fn drop(&mut self) {
+        if self.free {
+            return;
+        }
+        let mut line = locked(&self.line);
+        line.running -= 1;
+        // Whoever waits is told when nobody is left to do it; otherwise those who are will come to it.
+        let left = if line.running == 0 { mem::take(&mut line.waiting) } else { VecDeque::new() };
+        drop(line);
+        drop(left);
     }
 }
 
@@ -330,5 +351,24 @@ mod tests {
         lane.release_idle(at(120), minute);
         assert_eq!(locked(&lane.line).kept.len(), 0);
         assert_eq!(lane.run(push).await, Ok(1));
+    }
+
+    #[test]
+    fn a_slot_comes_back_when_its_work_is_never_begun() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let (busy, lane): (Lane<Vec<u8>>, Lane<Vec<u8>>) = (Lane::new("busy", 1, 0), Lane::new("test", 1, 0));
+        let (open, work) = gated();
+        let ending = runtime();
+        ending.block_on(async {
+            drop(begun(busy.run(work)).await);
+            drop(begun(lane.run(|_| 1)).await);
+        });
+        assert_eq!(lane.load(), 1, "it waits for a thread");
+        ending.shutdown_background();
+        drop(open);
+        while lane.load() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(runtime().block_on(lane.run(|_| 2)), Ok(2));
     }
 }

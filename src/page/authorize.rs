@@ -49,10 +49,6 @@ impl Page for AuthorizePage {
         self.client.logo.as_deref()
     }
 
-    fn sealed(&mut self) -> Option<&mut String> {
-        Some(&mut self.pending)
-    }
-
     fn samples() -> Vec<(&'static str, Self)> {
         let page = Self {
             pending: "sealed-request".to_owned(),

@@ -59,7 +59,8 @@ impl Page for LoginPage {
     }
 
     fn sealed(&mut self) -> Option<&mut String> {
-        Some(&mut self.pending)
+        // With a name on it, it is for one person.
+        self.username.is_empty().then_some(&mut self.pending)
     }
 
     fn samples() -> Vec<(&'static str, Self)> {

@@ -196,7 +196,7 @@ impl Pages {
         match self.prints.know(&key) {
             Known::Print(print) => return Ok(print.with(&sealed)),
             Known::Seen => {}
-            Known::Nothing => return self.render_anew(page, locale),
+            Known::Nothing | Known::Never => return self.render_anew(page, locale),
         }
         let print = Print::make(|stand_in| {
             if let Some(sealed) = blank.sealed() {
@@ -204,10 +204,9 @@ impl Pages {
             }
             self.render_anew(&blank, locale)
         })?;
-        let Some(print) = print else { return self.render_anew(page, locale) };
-        let html = print.with(&sealed);
+        let html = print.as_ref().map(|print| print.with(&sealed));
         self.prints.keep(key, print);
-        Ok(html)
+        html.map_or_else(|| self.render_anew(page, locale), Ok)
     }
 
     fn render_anew<P: Page>(&self, page: &P, locale: &Locale) -> Result<String, PageError> {

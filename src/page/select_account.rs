@@ -26,10 +26,6 @@ impl Page for SelectAccountPage {
         self.client.logo.as_deref()
     }
 
-    fn sealed(&mut self) -> Option<&mut String> {
-        Some(&mut self.pending)
-    }
-
     fn samples() -> Vec<(&'static str, Self)> {
         let page = |client, account| Self { pending: "sealed-request".to_owned(), client, account };
         vec![

@@ -174,9 +174,9 @@ async fn without_panic<F: Future>(future: F) -> Option<F::Output> {
 fn log_access(method: &Method, uri: &Uri, reply: &Reply, arrival: &Arrival<'_>, began: Instant) {
     tracing::info!(
         target: ACCESS,
-        request = arrival.id.as_str(),
+        request = %arrival.id,
         method = method.as_str(),
-        path = &*loggable(uri.path()),
+        path = %loggable(uri.path()),
         status = reply.status_code().as_u16(),
         bytes = reply.body().len(),
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -1,4 +1,6 @@
-//! Where lines go: lines about requests some at a time, all others at once. The order stays.
+//! Where lines go: to a thread that writes them, those about requests some at a time, all others at once. The order stays.
+//!
+//! Whoever reads the log may stop reading. Nobody waits for long then, and what finds no room is lost and counted.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,167 +13,215 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::ACCESS;
 
 /// How long a line about a request may wait for others, at most. A process that is killed takes those along.
-const WAIT: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(20);
 
-/// Bytes that may wait; whoever writes more waits until they are written.
+/// How long somebody waits until another line is written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Bytes that may wait.
 const MOST: usize = 256 * 1024;
 
-/// Writes lines to a sink that is slow for each write, not for each byte.
-pub(super) struct Output<W>(Arc<Shared<W>>);
+/// The target of the line that says how many were lost.
+const LOST: &str = "hallpass::log";
 
-struct Shared<W> {
-    waiting: Mutex<Vec<u8>>,
-    /// Told when something begins to wait.
-    begun: Condvar,
-    /// Taken before `waiting`.
-    sink: Mutex<W>,
+/// Writes lines to a sink that is slow for each write, not for each byte.
+pub(super) struct Output(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Told when something begins to wait, or is to be written at once.
+    pushed: Condvar,
+    /// Told when something was written.
+    written: Condvar,
 }
 
-impl<W: Write + Send + 'static> Output<W> {
-    /// An output with a thread of its own.
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// Something of it is to be written at once.
+    urgent: bool,
+    /// Bytes that have ever been pushed, and written.
+    pushed: u64,
+    written: u64,
+    /// Lines that found no room.
+    lost: u64,
+    /// Somebody has lost their patience, and nothing was written since.
+    stuck: bool,
+}
+
+impl Output {
+    /// An output with a thread of its own, for as long as the program runs.
     ///
     /// # Errors
     /// When the system has no thread.
-    pub(super) fn start(sink: W) -> io::Result<Self> {
-        let output = Self::new(sink);
+    pub(super) fn start(mut sink: impl Write + Send + 'static) -> io::Result<Self> {
+        let output = Self(Arc::default());
         let shared = Arc::clone(&output.0);
         thread::Builder::new().name("log".into()).spawn(move || {
             loop {
-                shared.wait_for_lines();
-                thread::sleep(WAIT);
-                // A log that can't be written leaves nowhere to say so.
-                let _ = shared.write_out();
+                let lost = shared.write_next(&mut sink);
+                if lost > 0 {
+                    tracing::warn!(target: LOST, lost, "lines of the log were lost, since nobody took them");
+                }
             }
         })?;
         Ok(output)
     }
-
-    fn new(sink: W) -> Self {
-        let (waiting, begun) = (Mutex::new(Vec::new()), Condvar::new());
-        Self(Arc::new(Shared { waiting, begun, sink: Mutex::new(sink) }))
-    }
 }
 
-impl<W: Write> Shared<W> {
-    fn wait_for_lines(&self) {
+impl Shared {
+    /// Waits until something waits, writes it, and says how many lines were lost before.
+    fn write_next(&self, sink: &mut impl Write) -> u64 {
         let waiting = lock(&self.waiting);
-        drop(self.begun.wait_while(waiting, |waiting| waiting.is_empty()));
+        let waiting = self.pushed.wait_while(waiting, |waiting| waiting.lines.is_empty());
+        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.pushed.wait_timeout_while(waiting, GATHER, |waiting| !waiting.urgent);
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let lines = std::mem::take(&mut waiting.lines);
+        let up_to = waiting.pushed;
+        waiting.urgent = false;
+        drop(waiting);
+        // A log that can't be written leaves nowhere to say so.
+        let _ = sink.write_all(&lines).and_then(|()| sink.flush());
+        let mut waiting = lock(&self.waiting);
+        waiting.written = up_to;
+        waiting.stuck = false;
+        self.written.notify_all();
+        std::mem::take(&mut waiting.lost)
     }
 
-    fn push(&self, line: &[u8]) -> io::Result<()> {
+    fn push(&self, line: &[u8], at_once: bool) {
         let mut waiting = lock(&self.waiting);
-        let first = waiting.is_empty();
-        waiting.extend_from_slice(line);
-        let full = waiting.len() > MOST;
-        drop(waiting);
-        if full {
-            self.write_out()
-        } else {
-            if first {
-                self.begun.notify_one();
-            }
-            Ok(())
+        if waiting.lines.len() + line.len() > MOST {
+            waiting.lost += 1;
+            return;
+        }
+        let first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line);
+        waiting.pushed += line.len() as u64;
+        waiting.urgent |= at_once;
+        if first || at_once {
+            self.pushed.notify_one();
+        }
+        if at_once && !waiting.stuck {
+            let up_to = waiting.pushed;
+            let patience = self.written.wait_timeout_while(waiting, PATIENCE, |waiting| waiting.written < up_to);
+            let (mut waiting, patience) = patience.unwrap_or_else(PoisonError::into_inner);
+            waiting.stuck |= patience.timed_out();
         }
     }
-
-    fn write_out(&self) -> io::Result<()> {
-        let mut sink = lock(&self.sink);
-        let lines = std::mem::take(&mut *lock(&self.waiting));
-        sink.write_all(&lines)?;
-        sink.flush()
-    }
 }
 
-/// What a panic leaves in a lock is whole lines, or part of one at worst.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a panic leaves in the lock is whole lines.
+fn lock(mutex: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<'a, W: Write + 'a> MakeWriter<'a> for Output<W> {
-    type Writer = Line<'a, W>;
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = Line<'a>;
 
-    fn make_writer(&'a self) -> Line<'a, W> {
+    fn make_writer(&'a self) -> Line<'a> {
         Line { shared: &self.0, at_once: true }
     }
 
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a, W> {
-        Line { shared: &self.0, at_once: metadata.target() != ACCESS }
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
+        // The thread that writes can't wait for itself.
+        Line { shared: &self.0, at_once: metadata.target() != ACCESS && metadata.target() != LOST }
     }
 }
 
 /// Writes one line.
-pub(super) struct Line<'a, W> {
-    shared: &'a Shared<W>,
+pub(super) struct Line<'a> {
+    shared: &'a Shared,
     at_once: bool,
 }
 
-impl<W: Write> Write for Line<'_, W> {
+impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.shared.push(line)?;
-        if self.at_once {
-            self.shared.write_out()?;
-        }
+        self.shared.push(line, self.at_once);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.shared.write_out()
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
-    fn line<'a>(output: &'a Output<Vec<u8>>, at_once: bool, text: &str) -> Line<'a, Vec<u8>> {
-        let mut line = Line { shared: &output.0, at_once };
-        line.write_all(text.as_bytes()).unwrap();
-        line
+    /// Takes a write only when it is told to.
+    struct Sink {
+        written: Sender<Vec<u8>>,
+        taken: Receiver<()>,
     }
 
-    fn written(output: &Output<Vec<u8>>) -> String {
-        String::from_utf8(lock(&output.0.sink).clone()).unwrap()
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.written.send(bytes.to_vec()).unwrap();
+            self.taken.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
     fn lines_about_requests_wait_for_each_other_and_never_let_others_pass() {
-        let output = Output::new(Vec::new());
-        line(&output, false, "a\n");
-        line(&output, false, "b\n");
-        assert_eq!(written(&output), "");
-        line(&output, true, "c\n");
-        assert_eq!(written(&output), "a\nb\nc\n");
-        line(&output, false, "d\n");
-        output.0.write_out().unwrap();
-        assert_eq!(written(&output), "a\nb\nc\nd\n");
+        let shared = Shared::default();
+        let mut sink = Vec::new();
+        shared.push(b"a\n", false);
+        shared.push(b"b\n", false);
+        thread::scope(|scope| {
+            // Waits until it is written.
+            let last = scope.spawn(|| shared.push(b"c\n", true));
+            while !lock(&shared.waiting).urgent {
+                thread::yield_now();
+            }
+            assert_eq!(shared.write_next(&mut sink), 0);
+            last.join().unwrap();
+        });
+        assert_eq!(sink, b"a\nb\nc\n");
+        shared.push(b"d\n", false);
+        shared.write_next(&mut sink);
+        assert_eq!(sink, b"a\nb\nc\nd\n", "without another line");
     }
 
     #[test]
-    fn what_waits_is_bounded() {
-        let output = Output::new(Vec::new());
-        line(&output, false, &"a".repeat(MOST));
-        assert_eq!(written(&output), "");
-        line(&output, false, "b");
-        assert_eq!(written(&output).len(), MOST + 1);
-        assert!(lock(&output.0.waiting).is_empty());
+    fn what_finds_no_room_is_lost_and_counted() {
+        let shared = Shared::default();
+        shared.push(&vec![b'a'; MOST], false);
+        shared.push(b"b", false);
+        shared.push(b"c", true);
+        let mut sink = Vec::new();
+        assert_eq!(shared.write_next(&mut sink), 2);
+        assert_eq!(sink.len(), MOST);
+        shared.push(b"d", false);
+        assert_eq!(shared.write_next(&mut sink), 0);
     }
 
     #[test]
-    fn a_line_that_waits_is_written_without_another_one() {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        struct Sink(std::sync::mpsc::Sender<Vec<u8>>);
-        impl Write for Sink {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.send(bytes.to_vec()).unwrap();
-                Ok(bytes.len())
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
+    fn a_log_that_nobody_reads_stops_nobody_for_long() {
+        let (written, writes) = channel();
+        let (take, taken) = channel();
+        let output = Output::start(Sink { written, taken }).unwrap();
+        output.0.push(b"a\n", false);
+        assert_eq!(writes.recv().unwrap(), b"a\n");
+        output.0.push(b"b\n", true);
+        assert!(lock(&output.0.waiting).stuck, "its patience is over");
+        for _ in 0..1000 {
+            output.0.push(b"c\n", true);
         }
-        let output = Output::start(Sink(sender)).unwrap();
-        output.0.push(b"a\n").unwrap();
-        assert_eq!(receiver.recv().unwrap(), b"a\n");
+        take.send(()).unwrap();
+        assert_eq!(writes.recv().unwrap().len(), 2 + 2000, "it goes on as soon as somebody reads");
+        take.send(()).unwrap();
+        while lock(&output.0.waiting).stuck {
+            thread::yield_now();
+        }
     }
 }

@@ -10,14 +10,28 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Records by their keys. All of them are forgotten when any of what they stand on has changed: that is rare.
 pub(super) struct Cache<K, V> {
-    kept: RwLock<HashMap<K, Arc<V>>>,
+    kept: RwLock<Kept<K, V>>,
     capacity: usize,
     revision: AtomicU64,
 }
 
-impl<K: Clone + Eq + Hash, V> Cache<K, V> {
+/// Two generations. When the young one has filled half of the room, it becomes the old one, and the old one goes: so what
+/// came last stays, whatever came before.
+struct Kept<K, V> {
+    young: HashMap<K, Arc<V>>,
+    old: HashMap<K, Arc<V>>,
+}
+
+impl<K: Eq + Hash, V> Kept<K, V> {
+    fn get(&self, key: &K) -> Option<&Arc<V>> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+}
+
+impl<K: Eq + Hash, V> Cache<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { kept: RwLock::default(), capacity, revision: AtomicU64::new(0) }
+        let kept = Kept { young: HashMap::new(), old: HashMap::new() };
+        Self { kept: RwLock::new(kept), capacity, revision: AtomicU64::new(0) }
     }
 
     pub(super) fn revision(&self) -> u64 {
@@ -28,7 +42,7 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Keeps what was read after `revision` was noted, in place of another one if there are too many.
+    /// Keeps what was read after `revision` was noted, in place of older ones if there are too many.
     pub(super) fn insert(&self, key: K, value: Arc<V>, revision: u64) {
         self.insert_unless(key, value, revision, |_, _| false);
     }
@@ -44,19 +58,18 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
         if kept.get(&key).is_some_and(|known| newer(known, &value)) {
             return;
         }
-        if kept.len() >= self.capacity
-            && let Some(any) = kept.keys().next().cloned()
-        {
-            kept.remove(&any);
+        if kept.young.len() >= self.capacity.div_ceil(2) {
+            kept.old = std::mem::take(&mut kept.young);
         }
-        kept.insert(key, value);
+        kept.young.insert(key, value);
     }
 
     /// Forgets everything.
     pub(super) fn invalidate(&self) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         self.revision.fetch_add(1, Ordering::AcqRel);
-        kept.clear();
+        kept.young.clear();
+        kept.old.clear();
     }
 }
 
@@ -87,12 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded() {
-        let cache = Cache::new(3);
-        for key in ["a", "b", "c", "d", "e"] {
+    fn the_cache_is_bounded_and_what_came_last_stays() {
+        let cache = Cache::new(6);
+        for key in 0..1000 {
             cache.insert(key, Arc::new(()), cache.revision());
-            assert!(cache.get(&key).is_some());
+            for last in (0..=key).rev().take(3) {
+                assert!(cache.get(&last).is_some(), "{last} of {key}");
+            }
+            let kept = cache.kept.read().unwrap();
+            assert!(kept.young.len() + kept.old.len() <= 6);
         }
-        assert_eq!(cache.kept.read().unwrap().len(), 3);
     }
 }

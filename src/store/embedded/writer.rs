@@ -139,9 +139,10 @@ impl Pace {
         self.last = now;
     }
 
-    /// How long to let jobs gather.
-    fn wait(&self) -> Duration {
-        if self.gap <= RUSH { (self.gap * WANTED).min(PATIENCE) } else { Duration::ZERO }
+    /// How long to let jobs gather, now that one has come.
+    fn wait(&self, now: Instant) -> Duration {
+        let over = now.saturating_duration_since(self.last) > PATIENCE;
+        if over || self.gap > RUSH { Duration::ZERO } else { (self.gap * WANTED).min(PATIENCE) }
     }
 }
 
@@ -168,7 +169,7 @@ impl WriterThread {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let wait = self.pace.wait();
+            let wait = self.pace.wait(Instant::now());
             if !wait.is_zero() {
                 thread::sleep(wait);
             }
@@ -249,5 +250,30 @@ impl WriterThread {
         transaction.commit()?;
         self.engine.publish(touched);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_gather_only_while_they_come_fast() {
+        let begun = Instant::now();
+        let at = |micros| begun + Duration::from_micros(micros);
+        let mut pace = Pace::new(begun);
+        assert_eq!(pace.wait(at(0)), Duration::ZERO, "the first one");
+        for number in 1..=40 {
+            pace.note(1, at(number * 200));
+        }
+        let wait = pace.wait(at(8_200));
+        assert!(wait > Duration::from_micros(1_600) && wait <= PATIENCE, "{wait:?}: some more are to come");
+        assert_eq!(pace.wait(at(8_000 + 2_001)), Duration::ZERO, "the rush is over");
+        pace.note(1, at(20_000));
+        assert_eq!(pace.wait(at(20_100)), Duration::ZERO, "two that are close are no rush");
+        for number in 1..=40 {
+            pace.note(1, at(20_000 + number * 1_000));
+        }
+        assert_eq!(pace.wait(at(60_100)), Duration::ZERO, "too far apart to wait for each other");
     }
 }
