@@ -1,13 +1,14 @@
 //! Where lines go: to a thread that writes them, those about requests some at a time, all others at once. The order stays.
 //!
-//! Whoever reads the log may stop reading. Nobody waits for long then, and what finds no room is lost and counted.
+//! Warnings, errors and what the server says of itself are waited for, so that they are there when the program ends. Whoever
+//! reads the log may stop reading: nobody waits for long then, and what finds no room is lost and counted.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tracing::Metadata;
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::ACCESS;
@@ -23,6 +24,9 @@ const MOST: usize = 256 * 1024;
 
 /// The target of the line that says how many were lost.
 const LOST: &str = "hallpass::log";
+
+/// What the server says of itself: that it listens, stops, and whom it must let go.
+const SERVER: &str = "hallpass::server";
 
 /// Writes lines to a sink that is slow for each write, not for each byte.
 pub(super) struct Output(Arc<Shared>);
@@ -91,7 +95,7 @@ impl Shared {
         std::mem::take(&mut waiting.lost)
     }
 
-    fn push(&self, line: &[u8], at_once: bool) {
+    fn push(&self, line: &[u8], haste: Haste) {
         let mut waiting = lock(&self.waiting);
         if waiting.lines.len() + line.len() > MOST {
             waiting.lost += 1;
@@ -100,11 +104,11 @@ impl Shared {
         let first = waiting.lines.is_empty();
         waiting.lines.extend_from_slice(line);
         waiting.pushed += line.len() as u64;
-        waiting.urgent |= at_once;
-        if first || at_once {
+        waiting.urgent |= haste > Haste::None;
+        if first || haste > Haste::None {
             self.pushed.notify_one();
         }
-        if at_once && !waiting.stuck {
+        if haste == Haste::Waits && !waiting.stuck {
             let up_to = waiting.pushed;
             let patience = self.written.wait_timeout_while(waiting, PATIENCE, |waiting| waiting.written < up_to);
             let (mut waiting, patience) = patience.unwrap_or_else(PoisonError::into_inner);
@@ -118,28 +122,49 @@ fn lock(mutex: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How soon a line is written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Haste {
+    /// With those that come soon after it.
+    None,
+    /// At once.
+    Some,
+    /// At once, and whoever writes it waits until it is.
+    Waits,
+}
+
+impl Haste {
+    fn of(metadata: &Metadata<'_>) -> Self {
+        match metadata.target() {
+            // The thread that writes can't wait for itself.
+            ACCESS | LOST => Self::None,
+            target if *metadata.level() <= Level::WARN || target.starts_with(SERVER) => Self::Waits,
+            _ => Self::Some,
+        }
+    }
+}
+
 impl<'a> MakeWriter<'a> for Output {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { shared: &self.0, at_once: true }
+        Line { shared: &self.0, haste: Haste::Waits }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
-        // The thread that writes can't wait for itself.
-        Line { shared: &self.0, at_once: metadata.target() != ACCESS && metadata.target() != LOST }
+        Line { shared: &self.0, haste: Haste::of(metadata) }
     }
 }
 
 /// Writes one line.
 pub(super) struct Line<'a> {
     shared: &'a Shared,
-    at_once: bool,
+    haste: Haste,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.shared.push(line, self.at_once);
+        self.shared.push(line, self.haste);
         Ok(line.len())
     }
 
@@ -175,11 +200,11 @@ mod tests {
     fn lines_about_requests_wait_for_each_other_and_never_let_others_pass() {
         let shared = Shared::default();
         let mut sink = Vec::new();
-        shared.push(b"a\n", false);
-        shared.push(b"b\n", false);
+        shared.push(b"a\n", Haste::None);
+        shared.push(b"b\n", Haste::None);
         thread::scope(|scope| {
             // Waits until it is written.
-            let last = scope.spawn(|| shared.push(b"c\n", true));
+            let last = scope.spawn(|| shared.push(b"c\n", Haste::Waits));
             while !lock(&shared.waiting).urgent {
                 thread::yield_now();
             }
@@ -187,7 +212,7 @@ mod tests {
             last.join().unwrap();
         });
         assert_eq!(sink, b"a\nb\nc\n");
-        shared.push(b"d\n", false);
+        shared.push(b"d\n", Haste::None);
         shared.write_next(&mut sink);
         assert_eq!(sink, b"a\nb\nc\nd\n", "without another line");
     }
@@ -195,13 +220,13 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_lost_and_counted() {
         let shared = Shared::default();
-        shared.push(&vec![b'a'; MOST], false);
-        shared.push(b"b", false);
-        shared.push(b"c", true);
+        shared.push(&vec![b'a'; MOST], Haste::None);
+        shared.push(b"b", Haste::None);
+        shared.push(b"c", Haste::Waits);
         let mut sink = Vec::new();
         assert_eq!(shared.write_next(&mut sink), 2);
         assert_eq!(sink.len(), MOST);
-        shared.push(b"d", false);
+        shared.push(b"d", Haste::None);
         assert_eq!(shared.write_next(&mut sink), 0);
     }
 
@@ -210,12 +235,12 @@ mod tests {
         let (written, writes) = channel();
         let (take, taken) = channel();
         let output = Output::start(Sink { written, taken }).unwrap();
-        output.0.push(b"a\n", false);
+        output.0.push(b"a\n", Haste::None);
         assert_eq!(writes.recv().unwrap(), b"a\n");
-        output.0.push(b"b\n", true);
+        output.0.push(b"b\n", Haste::Waits);
         assert!(lock(&output.0.waiting).stuck, "its patience is over");
         for _ in 0..1000 {
-            output.0.push(b"c\n", true);
+            output.0.push(b"c\n", Haste::Waits);
         }
         take.send(()).unwrap();
         assert_eq!(writes.recv().unwrap().len(), 2 + 2000, "it goes on as soon as somebody reads");
