@@ -368,6 +368,10 @@ pub fn decide_redeem(code: &Code, redemption: &Redemption<'_>, now: Timestamp) -
     }
     // Only now: whoever has seen a spent code, but not its verifier, must not be able to end the family with it.
     if code.spent_at.is_some() {
+        // Whether its row has left already makes no difference.
+        if now >= code.expires_at + Code::REMEMBERED {
+            return Redeem::Refused(RedeemRefusal::Unknown);
+        }
         Redeem::Reused
     } else if now >= code.expires_at {
         Redeem::Refused(RedeemRefusal::Expired)

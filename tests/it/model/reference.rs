@@ -314,10 +314,11 @@ impl Reference {
         if family.client != client || !bound {
             return Outcome::invalid_grant();
         }
-        if family.spent {
+        // A spent code is remembered for a day after its end.
+        if family.spent && now < family.code_until + DAY {
             family.over = true;
         }
-        if family.over || now >= family.code_until {
+        if family.spent || family.over || now >= family.code_until {
             return Outcome::invalid_grant();
         }
         family.spent = true;
