@@ -96,14 +96,21 @@ async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<
         return Ok(Err(LoginProblem::Wrong));
     }
     let address = request.client_address();
-    let user = app.store.user_by_username(username).await?;
-    let known_browser = user.as_ref().and_then(|user| known_browser::recognise(app, request, user));
+    let known_browser = known_browser::recognise(app, request, username).await?;
     let caller = Caller { address, known_browser };
     let attempt = match app.throttle.attempt(&fold_username(username), caller, app.clock.now()) {
         Ok(attempt) => attempt,
         Err(RetryAfter(wait)) => {
             tracing::warn!(%address, "login throttled");
             return Ok(Err(LoginProblem::Throttled { seconds: wait.as_secs() + 1 }));
+        }
+    };
+    // Only now: a refusal would tell by the time it takes whether there is such a user.
+    let user = match app.store.user_by_username(username).await {
+        Ok(user) => user,
+        Err(error) => {
+            attempt.withdraw();
+            return Err(error.into());
         }
     };
     let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());

@@ -16,7 +16,7 @@ use super::request::Request;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url};
 use crate::model::id::UserId;
-use crate::model::user::User;
+use crate::model::user::{User, fold_username};
 
 /// How long a browser is known after a login.
 const KNOWN_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -41,13 +41,25 @@ struct Known {
     until: Timestamp,
 }
 
-/// The browser, if this user has logged in with it before.
-pub fn recognise(app: &App, request: &Request, user: &User) -> Option<[u8; 16]> {
+/// The browser, if whoever is called `username` has logged in with it before. Looks only for the user whom a cookie of ours
+/// names, never for the name that was typed: how long this takes tells nothing about a name to whoever has no such cookie.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn recognise(app: &App, request: &Request, username: &str) -> Result<Option<[u8; 16]>, Fault> {
+    let Some(known) = open(app, request) else { return Ok(None) };
+    let user = app.store.user(&known.user).await?;
+    let holds = user.is_some_and(|user| {
+        fold_username(&user.username) == fold_username(username) && user.stands_by(known.generation)
+    });
+    Ok(holds.then_some(known.browser))
+}
+
+/// What the cookie says, if it is one of ours and its time isn't over.
+fn open(app: &App, request: &Request) -> Option<Known> {
     let sealed = request.cookie(app.cookies.known().name()).filter(|text| text.len() <= MAX_SEALED);
     let plain = app.known_browsers.open(&sealed.and_then(parse_base64url)?, &[])?;
-    let known: Known = minicbor::decode(&plain).ok()?;
-    let holds = known.user == user.id && user.stands_by(known.generation) && request.now() < known.until;
-    holds.then_some(known.browser)
+    minicbor::decode(&plain).ok().filter(|known: &Known| request.now() < known.until)
 }
 
 /// The cookie by which it will be known from now on. A new value each time: what was tried with the old one doesn't count
