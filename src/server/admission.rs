@@ -46,9 +46,14 @@ impl Admission {
         Some(Admitted { admission: self, subscriber })
     }
 
+    /// How many places are taken.
+    pub(super) fn count(&self) -> usize {
+        self.taken().count
+    }
+
     /// Whether more than half of the places are taken.
     pub(super) fn is_half_full(&self) -> bool {
-        self.taken().count > self.places / 2
+        self.count() > self.places / 2
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::intake::Intake;
 use super::logging::{ACCESS, answering};
+use super::places::Places;
 use super::pulse::Outstanding;
 use super::{Handler, Options};
 use crate::app::address::Proxies;
@@ -44,12 +45,14 @@ pub(super) struct Answerer<H> {
     /// A permit for each request that is being answered.
     under_way: Semaphore,
     intake: Intake,
+    places: Arc<Places>,
     /// What answers of all connections take up until they are taken.
     outstanding: Arc<Outstanding>,
 }
 
 impl<H: Handler> Answerer<H> {
     pub(super) fn new(handler: H, options: Options) -> Self {
+        let places = Arc::new(Places::new(&options));
         Self {
             handler,
             proxies: Proxies::new(options.trusted_proxies.clone()),
@@ -57,7 +60,8 @@ impl<H: Handler> Answerer<H> {
                 .strict_transport
                 .and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()),
             under_way: Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)),
-            intake: Intake::new(&options),
+            intake: Intake::new(&options, Arc::clone(&places)),
+            places,
             outstanding: Arc::new(Outstanding::new(&options)),
             options,
         }
@@ -69,6 +73,11 @@ impl<H: Handler> Answerer<H> {
 
     pub(super) fn outstanding(&self) -> Arc<Outstanding> {
         Arc::clone(&self.outstanding)
+    }
+
+    /// The places of the connections whose requests are answered here.
+    pub(super) fn places(&self) -> Arc<Places> {
+        Arc::clone(&self.places)
     }
 
     /// Answers one request from this peer.

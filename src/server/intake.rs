@@ -1,9 +1,11 @@
 //! Receiving bodies, before the work on their requests begins.
 //!
 //! A request that waits for its body takes no place of those that are worked on, so that strangers who send nothing can
-//! hold up nobody. They can take places in here, of which there are many; the fewer are left, the less time each has.
+//! hold up nobody. They can take places in here, of which there are many; the fewer are left, the less time each has. Over
+//! HTTP/1 the connections run out first, so their number counts too.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Options;
 use super::admission::Admission;
+use super::places::Places;
 use crate::app::request::Request;
 
 /// How often a body that is waited for is looked at.
@@ -25,7 +28,7 @@ struct Pace {
 
 const USUAL: Pace = Pace { patience: Duration::from_secs(5), per_second: 1024 };
 
-/// While more than half of the places or of the bytes are taken.
+/// While more than half of the places or of the bytes are taken, or connections are short.
 const UNDER_PRESSURE: Pace = Pace { patience: Duration::from_secs(1), per_second: 32 * 1024 };
 
 impl Pace {
@@ -38,6 +41,7 @@ impl Pace {
 /// All bodies that are waited for.
 pub(super) struct Intake {
     places: Admission,
+    connections: Arc<Places>,
     bytes: AtomicUsize,
     most_bytes: usize,
     deadline: Duration,
@@ -48,9 +52,10 @@ pub(super) struct Intake {
 pub(super) struct Full;
 
 impl Intake {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, connections: Arc<Places>) -> Self {
         Self {
             places: Admission::new(options.bodies, options.bodies_of_one),
+            connections,
             bytes: AtomicUsize::new(0),
             most_bytes: options.bodies_size,
             deadline: options.limits.body_deadline,
@@ -90,7 +95,9 @@ impl Intake {
     }
 
     fn pace(&self) -> &'static Pace {
-        let pressed = self.bytes.load(Ordering::Relaxed) > self.most_bytes / 2 || self.places.is_half_full();
+        let pressed = self.bytes.load(Ordering::Relaxed) > self.most_bytes / 2
+            || self.places.is_half_full()
+            || self.connections.are_short_by(self.places.count());
         if pressed { &UNDER_PRESSURE } else { &USUAL }
     }
 }
@@ -132,7 +139,8 @@ mod tests {
 
     #[test]
     fn places_and_bytes_are_bounded_and_given_back() {
-        let intake = Intake::new(&Options { bodies: 2, bodies_size: 100, ..Options::default() });
+        let options = Options { bodies: 2, bodies_size: 100, ..Options::default() };
+        let intake = Intake::new(&options, Arc::new(Places::new(&options)));
         let per_second = || intake.pace().per_second;
         let one = intake.places.admit(Ipv4Addr::LOCALHOST.into()).unwrap();
         assert_eq!(per_second(), USUAL.per_second);

@@ -14,7 +14,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::Answerer;
 use super::connection::{Phase, protocol, serve_connection};
-use super::places::Places;
 use super::{Handler, Options};
 
 /// How long no connection is accepted after the system could not give one (no file descriptors left, for one).
@@ -76,7 +75,7 @@ pub(super) async fn serve_on<L: Listen, H: Handler>(
 /// Accepts connections and serves each in a task of its own. Never ends by itself.
 async fn accept_all<L: Listen, H: Handler>(listen: &mut L, answerer: Arc<Answerer<H>>, phase: &watch::Sender<Phase>) {
     let protocol = Arc::new(protocol(answerer.options()));
-    let places = Arc::new(Places::new(answerer.options()));
+    let places = answerer.places();
     loop {
         let (stream, peer) = match listen.accept().await {
             Ok(accepted) => accepted,

@@ -88,8 +88,9 @@ pub struct Options {
     /// Requests being answered at a time; further ones get 503. Those whose body is still on its way don't count.
     /// Default: 1024.
     pub requests: usize,
-    /// Bodies on their way at a time; further ones get 503. When more than half of the places are taken, bodies that are
-    /// slow to come get 408 sooner. Default: 16384.
+    /// Bodies on their way at a time; further ones get 503. When more than half of these places are taken, or more than
+    /// half of the connections and a quarter of them by such requests, bodies that are slow to come get 408 sooner.
+    /// Default: 16384.
     pub bodies: usize,
     /// How many of them for one subscriber (an IPv4 address, or the /64 around an IPv6 address), so that whoever stalls
     /// bodies doesn't keep everybody else out. Default: 8192.

@@ -20,6 +20,7 @@ const LEAST_IDLE: Duration = Duration::from_secs(1);
 
 /// All places.
 pub(super) struct Places {
+    all: usize,
     free: Arc<Semaphore>,
     share: usize,
     trusted: Vec<Network>,
@@ -43,8 +44,10 @@ struct Connection {
 
 impl Places {
     pub(super) fn new(options: &Options) -> Self {
+        let all = options.connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            free: Arc::new(Semaphore::new(options.connections.clamp(1, Semaphore::MAX_PERMITS))),
+            all,
+            free: Arc::new(Semaphore::new(all)),
             share: options.connections_of_one.max(1),
             trusted: options.trusted_proxies.clone(),
             said: AtomicBool::new(false),
@@ -77,6 +80,12 @@ impl Places {
         }
         drop(taken);
         Some(Place { places: Arc::clone(self), number, counted, pulse, _permit: permit })
+    }
+
+    /// Whether more than half of the places are taken, and as many requests wait for something as would take a quarter of
+    /// them. Idle connections alone are no reason to hurry anybody: they make room.
+    pub(super) fn are_short_by(&self, waiting: usize) -> bool {
+        waiting > self.all / 4 && self.free.available_permits() < self.all.div_ceil(2)
     }
 
     /// Through a proxy come many, and over the loopback whoever this machine lets in.
@@ -189,5 +198,15 @@ mod tests {
         }
         drop((held, same));
         assert!(places.taken().by.is_empty() && places.taken().connections.is_empty());
+    }
+
+    #[tokio::test]
+    async fn idle_connections_alone_are_no_shortage() {
+        let (places, outstanding) = places(8, 8);
+        let take = async || places.take("192.0.2.1".parse().unwrap(), Arc::clone(&outstanding)).await.unwrap();
+        let mut held = vec![take().await, take().await, take().await, take().await];
+        assert!(!places.are_short_by(64), "half is free");
+        held.push(take().await);
+        assert!(!places.are_short_by(2) && places.are_short_by(3));
     }
 }

@@ -174,6 +174,23 @@ async fn bodies_on_their_way_are_bounded_in_number_and_bytes() {
     assert!(is(&waiting[0].rest().await, 503));
 }
 
+/// A client that is asked for a body and doesn't send it.
+async fn stall(server: &Server) -> Client {
+    let mut client = server.connect().await;
+    client.send("POST /body HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n").await;
+    client.answer("HTTP/1.1 100 Continue\r\n\r\n").await;
+    client
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_leave_their_connections_to_others() {
+    let server = Server::start(Options { connections: 2, ..Options::default() }).await;
+    let began = Instant::now();
+    let _stalled = [stall(&server).await, stall(&server).await];
+    assert!(is(&server.get("/").await, 200), "waits until one of them goes");
+    assert!(began.elapsed() < Duration::from_secs(5), "the usual time is longer: {:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn what_must_always_answer_does_while_every_place_is_taken() {
     let server = Server::start(Options { requests: 1, ..Options::default() }).await;
