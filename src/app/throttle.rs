@@ -27,7 +27,7 @@ use crate::base::network::Network;
 /// How failures of one kind slow down the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// As many failures have no consequence.
+    /// As many failures have no consequence. [`u32::MAX`]: nothing is counted.
     pub free: u32,
     /// The delay before the attempt that follows; each further failure doubles it.
     pub first_delay: Duration,
@@ -87,8 +87,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// For client secrets that are short enough to be guessed: one client from one address may guess 20 times, then after 1 s doubling up to 1 min, one failure
-    /// forgotten a minute.
+    /// For client secrets that are short enough to be guessed: one client from one address may guess 20 times, then after
+    /// 1 s doubling up to 1 min, one failure forgotten a minute.
     ///
     /// The other counts would do harm. Client ids are public, so strangers could slow a client down for everybody, and
     /// many clients share an address. A secret is much harder to guess than a password, too.
@@ -205,6 +205,8 @@ impl Shared {
                 counters.push(Counter { key: hash.hash_one((4, length, prefix)), rule });
             }
         }
+        // What has no consequence would only push out what has.
+        counters.retain(|counter| counter.rule.free < u32::MAX);
         counters
     }
 
@@ -509,6 +511,15 @@ mod tests {
         }
         assert_eq!(scene.attempt_at_home("ada", "192.0.2.2").unwrap_err(), RetryAfter(Duration::from_secs(1)));
         assert_eq!(scene.fail("ada", HOME), Ok(()), "what fails there counts there alone");
+    }
+
+    #[test]
+    fn what_has_no_consequence_takes_no_entry() {
+        let throttle = Throttle::new(Rules::for_client_secrets(), Vec::new());
+        let caller = "2001:db8::1".parse::<IpAddr>().unwrap();
+        throttle.attempt("app", caller, Timestamp::from_secs(1_000_000)).unwrap().failed();
+        let table = throttle.0.as_ref().unwrap().table();
+        assert_eq!(table.sets.iter().map(Vec::len).sum::<usize>(), 1, "the client from this address");
     }
 
     #[test]
