@@ -115,7 +115,8 @@ impl<H: Handler> Answerer<H> {
     async fn admit(&self, mut request: Request) -> Reply {
         let id = request.id();
         // Waiting for what a stranger may never send is no work, and takes no place of it.
-        if request.is_arriving() && self.intake.receive(&mut request).await.is_err() {
+        let waits = request.is_arriving() && !self.handler.always_answers(&request);
+        if waits && self.intake.receive(&mut request).await.is_err() {
             return answering(id, async { self.handler.overloaded(&request) }).await;
         }
         let place = self.under_way.try_acquire();

@@ -42,8 +42,8 @@ pub trait Handler: Send + Sync + 'static {
     /// away before it is done.
     fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send;
 
-    /// Whether a request is answered also while [`Options::requests`] others are: for those that cost next to nothing and
-    /// have to be answered for others to know that we are there.
+    /// Whether a request is answered also while [`Options::requests`] others are, and without waiting for its body: for
+    /// those that cost next to nothing and have to be answered for others to know that we are there.
     fn always_answers(&self, request: &Request) -> bool {
         let _ = request;
         false

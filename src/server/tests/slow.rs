@@ -200,3 +200,11 @@ async fn what_must_always_answer_does_while_every_place_is_taken() {
     assert!(is(&server.get("/").await, 503));
     assert!(is(&server.get("/alive").await, 200));
 }
+
+#[tokio::test]
+async fn what_must_always_answer_waits_for_no_body() {
+    let server = Server::start(Options { bodies: 0, ..Options::default() }).await;
+    let head = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\n");
+    assert!(is(&server.exchange(head("/")).await, 503), "there is no place to wait");
+    assert!(is(&server.exchange(head("/alive")).await, 200));
+}
