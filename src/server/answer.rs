@@ -20,7 +20,7 @@ use super::intake::Intake;
 use super::logging::{ACCESS, answering};
 use super::places::Places;
 use super::pulse::Outstanding;
-use super::{Handler, Options};
+use super::{Handler, Options, Shortage};
 use crate::app::address::Proxies;
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
@@ -117,11 +117,11 @@ impl<H: Handler> Answerer<H> {
         // Waiting for what a stranger may never send is no work, and takes no place of it.
         let waits = request.is_arriving() && !self.handler.always_answers(&request);
         if waits && self.intake.receive(&mut request).await.is_err() {
-            return answering(id, async { self.handler.overloaded(&request) }).await;
+            return answering(id, async { self.handler.overloaded(&request, Shortage::Bodies) }).await;
         }
         let place = self.under_way.try_acquire();
         if place.is_err() && !self.handler.always_answers(&request) {
-            return answering(id, async { self.handler.overloaded(&request) }).await;
+            return answering(id, async { self.handler.overloaded(&request, Shortage::Requests) }).await;
         }
         // Whatever is logged on the way carries the request's id.
         match answering(id, without_panic(self.handler.handle(request))).await {

@@ -49,10 +49,10 @@ pub trait Handler: Send + Sync + 'static {
         false
     }
 
-    /// The answer while [`Options::requests`] others are being answered; must be cheap. The server adds nothing to it,
-    /// so it should say when to come back.
-    fn overloaded(&self, request: &Request) -> Reply {
-        let _ = request;
+    /// The answer when there is no place for a request; must be cheap. The server adds nothing to it, so it should say when
+    /// to come back.
+    fn overloaded(&self, request: &Request, shortage: Shortage) -> Reply {
+        let _ = (request, shortage);
         Reply::text("Too many requests are being answered. Please try again.\n")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .retry_after(Duration::from_secs(1))
@@ -67,6 +67,15 @@ where
     fn handle(&self, request: Request) -> impl Future<Output = Reply> + Send {
         self(request)
     }
+}
+
+/// What there is too much of to take in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// [`Options::requests`] others are being answered.
+    Requests,
+    /// Bodies are on their way: as many, or as many bytes of them, as may be in all or for this subscriber.
+    Bodies,
 }
 
 /// How the server listens. [`Options::default`] suits a small deployment.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hyper::header::{ALLOW, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
 
-use super::Handler;
 use super::health;
+use super::{Handler, Shortage};
 use crate::account::{consent, login, logo, logout, select_account};
 use crate::admin::http::{self as administration, Caller};
 use crate::app::App;
@@ -181,9 +181,12 @@ impl Handler for Provider {
         matches!(Place::find(request.path()), Some(Place::Healthz | Place::Readyz))
     }
 
-    fn overloaded(&self, request: &Request) -> Reply {
+    fn overloaded(&self, request: &Request, shortage: Shortage) -> Reply {
         let channel = Place::find(request.path()).map_or(Channel::Page, Place::channel);
-        let fault = Fault::busy("http.max_in_flight requests are being answered, or half as many for this address");
+        let fault = Fault::busy(match shortage {
+            Shortage::Requests => "http.max_in_flight requests are being answered",
+            Shortage::Bodies => "too many request bodies are on their way, in all or from this address",
+        });
         // A page costs more to make than it tells whoever has to wait.
         fault.answer(&self.0, request, if channel == Channel::Page { Channel::Json } else { channel })
     }

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Handler, Options, run, serve};
+use super::{Handler, Options, Provider, run, serve};
 use crate::app::App;
 use crate::app::cookie::{Cookie, Lifetime, Site};
 use crate::app::reply::Reply;
@@ -454,6 +454,28 @@ async fn forwarded_requests_from_a_proxy_that_is_not_trusted_are_said_once() {
     assert_eq!(said(), 1, "{}", lines.text());
     server.exchange(forwarded.replace("x-forwarded-for: ", "forwarded: for=")).await;
     assert_eq!(said(), 1);
+}
+
+#[tokio::test]
+async fn the_log_says_what_there_is_too_much_of() {
+    let settings = Settings::load(&Sources::default().set("issuer", "https://id.example")).unwrap();
+    let store = Store::in_memory(ServerKey::generate(&Random::System), &store::Options::default()).unwrap();
+    let app = Arc::new(App::new(settings, store, Clock::System, Random::System).unwrap());
+    let head = "POST /token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\n";
+    for (requests, bodies, sent, reason) in [
+        (1, 0, head.to_owned(), "too many request bodies are on their way"),
+        (0, 1, format!("{head}a=b"), "http.max_in_flight requests are being answered"),
+    ] {
+        let (lines, _until_the_end) = Lines::capture();
+        let options = Options { requests, bodies, ..Options::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = Client(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        tokio::spawn(serve(vec![listener], Provider(Arc::clone(&app)), options, std::future::pending()));
+        client.send(sent).await;
+        let answer = client.rest().await;
+        assert!(is(&answer, 503), "{answer}");
+        assert!(lines.text().contains(reason), "{reason}: {}", lines.text());
+    }
 }
 
 #[tokio::test]
