@@ -1,5 +1,5 @@
-//! A number of places, of which one subscriber gets a share: somebody who takes all that they can get doesn't keep
-//! everybody else out.
+//! A number of places, or bytes, of which one subscriber gets a share: somebody who takes all that they can get doesn't
+//! keep everybody else out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -31,19 +31,13 @@ impl Admission {
 
     /// A place, held until it is dropped; `None` when none is free for this address.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Admitted<'_>> {
-        let subscriber = subscriber(address);
-        let mut taken = self.taken();
-        if taken.count >= self.places {
-            return None;
-        }
-        let own = taken.by.entry(subscriber).or_default();
-        // Where the share is none at all there are no places either.
-        if *own >= self.share.max(1) {
-            return None;
-        }
-        *own += 1;
-        taken.count += 1;
-        Some(Admitted { admission: self, subscriber })
+        let mut admitted = self.open(address);
+        admitted.take(1).then_some(admitted)
+    }
+
+    /// For somebody who takes places as they go, and has none yet.
+    pub(super) fn open(&self, address: IpAddr) -> Admitted<'_> {
+        Admitted { admission: self, subscriber: subscriber(address), held: 0 }
     }
 
     /// How many places are taken.
@@ -62,18 +56,48 @@ impl Admission {
     }
 }
 
-/// A place that is held.
+/// Places that are held.
 pub(super) struct Admitted<'a> {
     admission: &'a Admission,
     subscriber: IpAddr,
+    held: usize,
+}
+
+impl Admitted<'_> {
+    /// As many places it is.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes this many more; `false`, and none of them, when they aren't free for this address.
+    pub(super) fn take(&mut self, more: usize) -> bool {
+        if more == 0 {
+            return true;
+        }
+        let admission = self.admission;
+        let mut taken = admission.taken();
+        let own = taken.by.get(&self.subscriber).copied().unwrap_or_default().saturating_add(more);
+        let all = taken.count.saturating_add(more);
+        // Where the share is none at all there are no places either.
+        if all > admission.places || own > admission.share.max(1) {
+            return false;
+        }
+        taken.count = all;
+        taken.by.insert(self.subscriber, own);
+        self.held += more;
+        true
+    }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
+        if self.held == 0 {
+            return;
+        }
         let mut taken = self.admission.taken();
-        taken.count = taken.count.saturating_sub(1);
+        taken.count = taken.count.saturating_sub(self.held);
         if let Some(own) = taken.by.get_mut(&self.subscriber) {
-            *own = own.saturating_sub(1);
+            *own = own.saturating_sub(self.held);
             if *own == 0 {
                 taken.by.remove(&self.subscriber);
             }
@@ -105,6 +129,20 @@ mod tests {
         let fifth = admission.admit(ip("192.0.2.2"));
         assert!(fifth.is_some(), "a place that was given back");
         drop((second, third, fourth, fifth));
+        assert!(admission.taken().by.is_empty() && admission.taken().count == 0);
+    }
+
+    #[test]
+    fn places_are_taken_as_one_goes_and_given_back_at_once() {
+        let admission = Admission::new(100, 50);
+        let (mut one, mut same) = (admission.open(ip("192.0.2.1")), admission.open(ip("192.0.2.1")));
+        assert!(one.take(30) && one.take(10) && same.take(10));
+        assert!(!same.take(1) && same.held() == 10, "the share is taken");
+        let (mut other, mut third) = (admission.open(ip("192.0.2.2")), admission.open(ip("192.0.2.3")));
+        assert!(other.take(50) && !third.take(1) && third.take(0), "all are taken");
+        drop(one);
+        assert!(third.take(40) && !third.take(1));
+        drop((same, other, third));
         assert!(admission.taken().by.is_empty() && admission.taken().count == 0);
     }
 

@@ -6,7 +6,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -42,8 +41,7 @@ impl Pace {
 pub(super) struct Intake {
     places: Admission,
     connections: Arc<Places>,
-    bytes: AtomicUsize,
-    most_bytes: usize,
+    bytes: Admission,
     deadline: Duration,
 }
 
@@ -56,8 +54,7 @@ impl Intake {
         Self {
             places: Admission::new(options.bodies, options.bodies_of_one),
             connections,
-            bytes: AtomicUsize::new(0),
-            most_bytes: options.bodies_size,
+            bytes: Admission::new(options.bodies_size, options.bodies_size / 2),
             deadline: options.limits.body_deadline,
         }
     }
@@ -73,7 +70,7 @@ impl Intake {
 
     async fn wait(&self, request: &mut Request) -> Result<(), Full> {
         let _place = self.places.admit(request.client_address()).ok_or(Full)?;
-        let mut share = Share { intake: self, bytes: 0 };
+        let mut bytes = self.bytes.open(request.client_address());
         let began = Instant::now();
         let mut look = pin!(sleep_until(began + LOOK.min(self.deadline)));
         std::future::poll_fn(|cx| {
@@ -81,10 +78,12 @@ impl Intake {
                 if request.poll_body(cx).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
-                share.grow(request.arrived_bytes())?;
+                if !bytes.take(request.arrived_bytes() - bytes.held()) {
+                    return Poll::Ready(Err(Full));
+                }
                 ready!(look.as_mut().poll(cx));
                 let (now, waited) = (Instant::now(), began.elapsed());
-                if waited >= self.deadline || (share.bytes as u128) < self.pace().expected(waited) {
+                if waited >= self.deadline || (bytes.held() as u128) < self.pace().expected(waited) {
                     request.abandon_body();
                     return Poll::Ready(Ok(()));
                 }
@@ -95,32 +94,10 @@ impl Intake {
     }
 
     fn pace(&self) -> &'static Pace {
-        let pressed = self.bytes.load(Ordering::Relaxed) > self.most_bytes / 2
+        let pressed = self.bytes.is_half_full()
             || self.places.is_half_full()
             || self.connections.are_short_by(self.places.count());
         if pressed { &UNDER_PRESSURE } else { &USUAL }
-    }
-}
-
-/// The bytes that one body takes up.
-struct Share<'a> {
-    intake: &'a Intake,
-    bytes: usize,
-}
-
-impl Share<'_> {
-    /// It has become this large.
-    fn grow(&mut self, bytes: usize) -> Result<(), Full> {
-        let more = bytes - self.bytes;
-        self.bytes = bytes;
-        let others = self.intake.bytes.fetch_add(more, Ordering::Relaxed);
-        if others + more <= self.intake.most_bytes { Ok(()) } else { Err(Full) }
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.intake.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -149,12 +126,13 @@ mod tests {
         assert!(intake.places.admit(Ipv4Addr::LOCALHOST.into()).is_none());
         drop((one, two));
         assert_eq!(per_second(), USUAL.per_second);
-        let share = || Share { intake: &intake, bytes: 0 };
-        let (mut one, mut two) = (share(), share());
-        assert!(one.grow(40).is_ok() && one.grow(50).is_ok() && two.grow(50).is_ok());
+        let body_from = |last| intake.bytes.open(Ipv4Addr::new(192, 0, 2, last).into());
+        let (mut one, mut two) = (body_from(1), body_from(2));
+        assert!(one.take(50) && !one.take(1), "half of the bytes are for one");
+        assert_eq!(per_second(), USUAL.per_second);
+        assert!(two.take(1));
         assert_eq!(per_second(), UNDER_PRESSURE.per_second);
-        assert!(two.grow(51).is_err());
         drop(two);
-        assert!(one.grow(100).is_ok());
+        assert_eq!(per_second(), USUAL.per_second);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What clients can make us hold at most: [`Options::connections`] sockets with buffers of [`Options::head_size`]
 //! each, [`Options::requests`] requests with bodies of [`Limits::body_size`] each, [`Options::bodies_size`] bytes of bodies
-//! that are still on their way, [`Options::waiting_answers`] bytes of answers that wait to be taken. What they can make us wait for at most is given by the deadlines.
+//! that are still on their way, [`Options::waiting_answers`] bytes of answers that wait to be taken. What they can make us
+//! wait for at most is given by the deadlines.
 
 mod admission;
 mod answer;
@@ -104,7 +105,7 @@ pub struct Options {
     /// How many of them for one subscriber (an IPv4 address, or the /64 around an IPv6 address), so that whoever stalls
     /// bodies doesn't keep everybody else out. Default: 8192.
     pub bodies_of_one: usize,
-    /// Bytes of bodies on their way, with the same consequences. Default: 64 MiB.
+    /// Bytes of bodies on their way, with the same consequences; half of them for one subscriber. Default: 64 MiB.
     pub bodies_size: usize,
     /// Requests at a time on one HTTP/2 connection. Default: 64.
     pub streams: u32,

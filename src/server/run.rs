@@ -150,7 +150,7 @@ pub async fn serve_beside(
 }
 
 pub(super) fn options(app: &App) -> Options {
-    let http = &app.settings.http;
+    let (http, usual) = (&app.settings.http, Options::default());
     Options {
         mount: app.issuer.path().to_owned(),
         limits: Limits { body_size: http.max_body, body_deadline: http.body_timeout },
@@ -160,6 +160,7 @@ pub(super) fn options(app: &App) -> Options {
         requests: http.max_in_flight,
         bodies: http.max_in_flight.saturating_mul(16),
         bodies_of_one: http.max_in_flight.saturating_mul(8),
+        bodies_size: usual.bodies_size.max(http.max_body.saturating_mul(16)),
         first_byte_deadline: http.first_byte_timeout,
         head_deadline: http.header_timeout,
         idle_deadline: http.idle_timeout,
@@ -168,7 +169,7 @@ pub(super) fn options(app: &App) -> Options {
         strict_transport: Some(http.hsts).filter(|time| app.issuer.is_https() && !time.is_zero()),
         development: app.development.as_ref().map(|development| development.hosts.clone()),
         clock: app.clock.clone(),
-        ..Options::default()
+        ..usual
     }
 }
 
@@ -262,6 +263,20 @@ impl ClockWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::seal::ServerKey;
+    use crate::settings::Sources;
+    use crate::store;
+
+    #[test]
+    fn several_of_the_largest_bodies_fit_whatever_their_size() {
+        let bodies_size = |max_body: &str| {
+            let sources = Sources::default().set("issuer", "https://id.example").set("http.max_body", max_body);
+            let store = Store::in_memory(ServerKey::generate(&Random::System), &store::Options::default()).unwrap();
+            let settings = Settings::load(&sources).unwrap();
+            options(&App::new(settings, store, Clock::System, Random::System).unwrap()).bodies_size
+        };
+        assert_eq!(["256KiB", "64MiB"].map(bodies_size), [64 << 20, 16 * (64 << 20)]);
+    }
 
     #[test]
     fn a_clock_that_jumped_ahead_is_not_believed_at_once() {
