@@ -52,8 +52,9 @@
 //! [`oidc::authorize`] proves the client and where answers go (`protocol::redirect::Target`: without it no redirect can be made),
 //! reads the rest, and [resumes](oidc::authorize::resume): `protocol::interaction::next_step` names what has to happen next.
 //! Pages carry the request along sealed ([`app::pending`]), so that it costs no row and can't be changed; each page ends in
-//! `resume` again. When all is done the code, with what it grants, is one row in the store, which stays
-//! for a day after its end to notice a second use. The token endpoint redeems it in one transaction, whose rule is `model::grant::decide_redeem`: the grant becomes a row of its own.
+//! `resume` again. When all is done the code, with what it grants, is one row in the store, which stays for a day after its
+//! end to notice a second use. The token endpoint redeems it in one transaction, whose rule is
+//! `model::grant::decide_redeem`: the grant becomes a row of its own.
 //!
 //! A grant is a family of access tokens and refresh tokens. Ending that one row ends all of it, and so does a change of
 //! generation of the user, the client or the consent that it was made with.
