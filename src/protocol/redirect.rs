@@ -38,12 +38,6 @@ impl Beside<'_> {
             Self::Development { own } => redirect_uri == own || uri::is_loopback_redirect(redirect_uri),
         }
     }
-
-    /// RFC 8252 section 8.6: whether an answer at this address reaches nobody but the client, so that a request for it may
-    /// be answered by what was agreed before. Only https proves that. For development a page of this machine will do.
-    pub fn proves_client(self, redirect_uri: &str) -> bool {
-        redirect_uri.starts_with("https://") || self.accepts(redirect_uri)
-    }
 }
 
 impl Target {
