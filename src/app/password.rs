@@ -153,7 +153,7 @@ impl Passwords {
     }
 
     /// Verifies the password of a user name against its stored hash. Without one (there is no such user, or no password opens
-    /// the account), and with one that can't be used, it takes as long as [some user's](super::nobody) does, so that
+    /// the account), and with one that can't be used, it takes as long as some user's does, so that
     /// nobody learns which users there are.
     ///
     /// # Errors

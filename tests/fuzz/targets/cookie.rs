@@ -8,7 +8,7 @@ use hallpass::app::App;
 use hallpass::app::browser::{Browser, held_session};
 use hallpass::app::cookie::{Cookie, Lifetime, Site};
 use hallpass::app::csrf;
-use hallpass::app::pending::{Bound, Pending};
+use hallpass::app::pending::{Bound, Pending, Stop};
 use hallpass::app::request::Request;
 use hallpass::base::clock::FixedClock;
 use hallpass::base::encode::{base64url, parse_base64url_array};
@@ -25,6 +25,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 
 /// The cookies of an issuer on https.
+const HTTPS: Site = Site::Https { port: 443 };
 const BROWSER: &str = "__Host-hallpass-browser";
 const SESSION: &str = "__Host-hallpass-session";
 
@@ -32,7 +33,7 @@ struct Here {
     runtime: Runtime,
     app: App,
     /// A pending request, sealed for the browser of all sevens, for the one of all eights, and for whoever follows.
-    sealed: [String; 3],
+    sealed: [String; 4],
     /// The mark of a form for the browser of all sevens, and for another purpose.
     marks: [String; 2],
 }
@@ -49,11 +50,15 @@ static HERE: LazyLock<Here> = LazyLock::new(|| {
     let request = AuthorizeRequest::parse(&form, &client, &target, Policy::default(), START).expect("a request");
     let pending = Pending::new(request);
     let (seven, eight) = (browser(&app, 7), browser(&app, 8));
-    let sealed =
-        [Bound::To(&seven), Bound::To(&eight), Bound::Nobody].map(|bound| pending.seal(&app, bound).expect("sealed"));
+    let sealed = places(&seven, &eight).map(|bound| pending.seal(&app, bound).expect("sealed"));
     let marks = ["logout", "other"].map(|purpose| csrf::mark(&app, &seven, purpose));
     Here { runtime, app, sealed, marks }
 });
+
+/// For whom the request is sealed: two browsers, two pages of one, and whoever follows a redirect.
+fn places<'a>(seven: &'a Browser, eight: &'a Browser) -> [Bound<'a>; 4] {
+    [Bound::To(seven, Stop::Login), Bound::To(eight, Stop::Login), Bound::Nobody, Bound::To(seven, Stop::Consent)]
+}
 
 fn get(path: &str) -> Request {
     Request::in_process(Method::GET, path, START).expect("a request")
@@ -113,7 +118,7 @@ fn read(data: &[u8]) {
 fn written(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let seconds = data.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
-    for (site, frames) in [(Site::Https, false), (Site::Http { port: 8000 }, false), (Site::Https, true)] {
+    for (site, frames) in [(HTTPS, false), (Site::Http { port: 8000 }, false), (HTTPS, true)] {
         let cookie = if frames { Cookie::for_frames(site, "c") } else { Cookie::new(site, "c") };
         for lifetime in [Lifetime::BrowserSession, Lifetime::For(Duration::from_secs(seconds))] {
             let header = cookie.set(&text, lifetime).into_header();
@@ -127,7 +132,7 @@ fn written(data: &[u8]) {
             let decoded = percent_decoded(value);
             assert_eq!(decoded, text.as_bytes(), "{line}");
             let mut expected = vec!["Path=/"];
-            if site == Site::Https {
+            if site == HTTPS {
                 expected.push("Secure");
             }
             expected.extend(if frames { &["SameSite=None"][..] } else { &["HttpOnly", "SameSite=Lax"] });
@@ -159,10 +164,10 @@ fn opened(data: &[u8]) {
     let Some((which, rest)) = data.split_first() else { return };
     let which = usize::from(*which);
     let app = &HERE.app;
-    let original = HERE.sealed.get(which % 4).map_or("", String::as_str);
+    let original = HERE.sealed.get(which % 5).map_or("", String::as_str);
     let text = String::from_utf8_lossy(&edited(original, rest)).into_owned();
     let (seven, eight) = (browser(app, 7), browser(app, 8));
-    for (place, bound) in [Bound::To(&seven), Bound::To(&eight), Bound::Nobody].into_iter().enumerate() {
+    for (place, bound) in places(&seven, &eight).into_iter().enumerate() {
         let opened = Pending::open(app, Some(&text), bound, START);
         assert_eq!(opened.is_ok(), text == HERE.sealed[place], "{text}");
         if let Ok(pending) = opened {
