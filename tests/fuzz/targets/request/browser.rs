@@ -8,6 +8,8 @@ use hyper::header::{LOCATION, SET_COOKIE};
 /// The cookies of an issuer on https.
 pub const BROWSER: &str = "__Host-hallpass-browser";
 pub const SESSION: &str = "__Host-hallpass-session";
+/// Says that somebody has logged in there before.
+const KNOWN: &str = "__Host-hallpass-known";
 
 #[derive(Clone, Default)]
 pub struct Browser {
@@ -37,7 +39,7 @@ impl Browser {
             let line = line.to_str().expect("visible ASCII");
             let (pair, attributes) = line.split_once("; ").expect("attributes");
             let (name, value) = pair.split_once('=').expect("a value");
-            assert!(matches!(name, BROWSER | SESSION), "{line}");
+            assert!(matches!(name, BROWSER | SESSION | KNOWN), "{line}");
             assert!(attributes.starts_with("Path=/; Secure; HttpOnly; SameSite=Lax"), "{line}");
             if attributes.ends_with("Max-Age=0") {
                 self.cookies.remove(name);

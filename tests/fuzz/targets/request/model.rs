@@ -452,7 +452,9 @@ impl<'w> Model<'w> {
                         (challenge, verifier) => challenge.is_none() && verifier.is_none(),
                     };
                     let bound = form.get("redirect_uri") == Some(code.ask.redirect_uri.as_str());
-                    code.used && code.ask.client == client && bound && verified
+                    // It is remembered for a day after its end.
+                    let known = now < code.at + Duration::from_secs(600 + 86_400);
+                    code.used && known && code.ask.client == client && bound && verified
                 })
             }),
             Some("refresh_token") if form.get("scope").is_none() => {
@@ -462,7 +464,9 @@ impl<'w> Model<'w> {
                     let late = refresh.used.as_ref().is_some_and(|(at, successor)| {
                         now >= *at + Duration::from_secs(60) || self.refreshes[successor].used.is_some()
                     });
-                    (late || refresh.superseded).then_some(refresh.code.as_str())
+                    // One that has expired ends nothing; none of this family has before this.
+                    let lives = now < self.codes[&refresh.code].at + Duration::from_secs(30 * 86_400);
+                    (lives && (late || refresh.superseded)).then_some(refresh.code.as_str())
                 })
             }
             _ => None,
