@@ -83,6 +83,15 @@ impl ResponseType {
         self.0 & part.0 == part.0
     }
 
+    /// RFC 7591 section 2.1: whether a client needs a grant type to use it.
+    pub const fn needs(self, grant_type: GrantType) -> bool {
+        match grant_type {
+            GrantType::AuthorizationCode => self.has(Self::CODE),
+            GrantType::Implicit => self.has(Self::ID_TOKEN) || self.has(Self::TOKEN),
+            GrantType::RefreshToken | GrantType::ClientCredentials | GrantType::Password => false,
+        }
+    }
+
     /// Together with `part`.
     #[must_use]
     pub const fn with(self, part: Self) -> Self {
@@ -123,17 +132,30 @@ pub enum GrantType {
     /// RFC 6749 section 6.
     #[n(1)]
     RefreshToken,
+    /// RFC 6749 section 4.2: tokens in the authorization response.
+    #[n(2)]
+    Implicit,
+    /// RFC 6749 section 4.4: the client asks for itself.
+    #[n(3)]
+    ClientCredentials,
+    /// RFC 6749 section 4.3: the client has the user's password.
+    #[n(4)]
+    Password,
 }
 
 impl GrantType {
     /// All that this release can do.
-    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::Implicit, Self::RefreshToken, Self::ClientCredentials, Self::Password];
 
     /// The wire name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::AuthorizationCode => "authorization_code",
+            Self::Implicit => "implicit",
             Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
         }
     }
 
@@ -281,7 +303,7 @@ impl Client {
         self.grant_types.contains(&grant_type)
     }
 
-    /// Whether its authorization requests must carry a code challenge (RFC 9700 section 2.1.1 for public clients).
+    /// Whether its authorization requests for a code must carry a code challenge (RFC 9700 section 2.1.1 for public clients).
     pub fn needs_pkce(&self) -> bool {
         self.require_pkce || self.is_public()
     }
@@ -310,10 +332,10 @@ impl Client {
     }
 
     /// Whether a request may skip the consent page because the user agreed before. A public client must then receive its
-    /// answer where nobody else can: with PKCE, at an http(s) address.
-    pub fn may_reuse_consent(&self, redirect_uri: &str, s256: bool) -> bool {
+    /// answer where nobody else can: at an http(s) address, and a code with PKCE.
+    pub fn may_reuse_consent(&self, response_type: ResponseType, redirect_uri: &str, s256: bool) -> bool {
         let http = redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://");
-        self.reuse_consent && (!self.is_public() || (s256 && http))
+        self.reuse_consent && (!self.is_public() || (http && (s256 || !response_type.has(ResponseType::CODE))))
     }
 }
 
@@ -397,8 +419,10 @@ mod tests {
         client.kind = ClientType::Public;
         assert!(!client.may_skip_consent(ResponseType::CODE));
         assert!(client.may_skip_consent(ResponseType::ID_TOKEN));
-        assert!(client.may_reuse_consent("https://app.example/cb", true));
-        assert!(!client.may_reuse_consent("https://app.example/cb", false));
-        assert!(!client.may_reuse_consent("com.example.app:/cb", true));
+        assert!(client.may_reuse_consent(ResponseType::CODE, "https://app.example/cb", true));
+        assert!(!client.may_reuse_consent(ResponseType::CODE, "https://app.example/cb", false));
+        assert!(!client.may_reuse_consent(ResponseType::CODE, "com.example.app:/cb", true));
+        assert!(client.may_reuse_consent(ResponseType::ID_TOKEN, "https://app.example/cb", false));
+        assert!(!client.may_reuse_consent(ResponseType::ID_TOKEN, "com.example.app:/cb", false));
     }
 }

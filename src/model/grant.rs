@@ -1,5 +1,6 @@
-//! Grants: one authorization, and the access and refresh tokens that came from it: a family. A grant is made when its code is
-//! redeemed; a code that nobody redeems leaves nothing behind.
+//! Grants: one authorization, and the access and refresh tokens that came from it: a family. A grant is a record of its own
+//! from the moment that its code is redeemed; until then, and where nothing but an access token comes from it, it stands in the record of
+//! that code or token, and goes with it.
 //!
 //! Everything in a family is void as soon as its grant is: ended, or made by a user, a client or under a consent that has
 //! moved on since.
@@ -31,9 +32,9 @@ pub struct Grant {
     /// The client's generation at that time.
     #[n(2)]
     pub client_generation: u32,
-    /// Who granted it.
+    /// Who granted it; nobody where a client asked for itself (RFC 6749 section 4.4).
     #[n(3)]
-    pub user: UserId,
+    pub user: Option<UserId>,
     /// The user's generation at that time.
     #[n(4)]
     pub user_generation: u32,
@@ -46,7 +47,7 @@ pub struct Grant {
     /// What was granted.
     #[n(7)]
     pub scope: Scope,
-    /// When the user had authenticated; the same in every ID token of the family.
+    /// When the user had authenticated; the same in every ID token of the family. Without a user, when the client asked.
     #[n(8)]
     pub auth_time: Timestamp,
     /// How the user had authenticated (RFC 8176).
@@ -120,7 +121,7 @@ pub struct Code {
     /// Which grant it is redeemed for.
     #[n(6)]
     pub grant: GrantId,
-    /// That grant, until it is made.
+    /// That grant, until it becomes a record of its own.
     #[n(7)]
     pub granted: Option<Grant>,
     /// When it was redeemed.
@@ -189,6 +190,9 @@ pub struct AccessToken {
     /// The first moment at which it is invalid.
     #[n(5)]
     pub expires_at: Timestamp,
+    /// The grant, where it was issued before that became a record of its own, or where it never does.
+    #[n(6)]
+    pub granted: Option<Box<Grant>>,
 }
 
 /// A refresh token (RFC 6749 section 1.5).
@@ -243,24 +247,39 @@ pub struct NewTokens {
 impl Grant {
     /// Whether anything of the family can still be used: the grant hasn't ended, and the user, the client and the consent
     /// are still those that it was made with.
-    pub fn is_live(&self, user: &User, client: &Client, consent: Option<&Consent>, now: Timestamp) -> bool {
+    pub fn is_live(&self, user: Option<&User>, client: &Client, consent: Option<&Consent>, now: Timestamp) -> bool {
         self.voided_by(user, client, consent, now).is_none()
     }
 
     /// Why nothing of the family can be used any more; `None` while it lives.
-    pub fn voided_by(&self, user: &User, client: &Client, consent: Option<&Consent>, now: Timestamp) -> Option<Void> {
+    pub fn voided_by(
+        &self,
+        user: Option<&User>,
+        client: &Client,
+        consent: Option<&Consent>,
+        now: Timestamp,
+    ) -> Option<Void> {
         if let Some(ended) = self.ended {
             Some(Void::Ended(ended.reason))
         } else if now >= self.ends_at {
             Some(Void::Expired)
-        } else if self.user != user.id || !user.stands_by(self.user_generation) {
-            Some(if user.enabled { Void::User } else { Void::UserDisabled })
+        } else if let Some(void) = self.voided_by_user(user) {
+            Some(void)
         } else if self.client != client.id || self.client_generation != client.generation {
             Some(Void::Client)
         } else if consent.map_or(0, |consent| consent.generation) != self.consent_generation {
             Some(Void::Consent)
         } else {
             None
+        }
+    }
+
+    fn voided_by_user(&self, user: Option<&User>) -> Option<Void> {
+        match (&self.user, user) {
+            (None, None) => None,
+            (Some(id), Some(user)) if *id == user.id && user.stands_by(self.user_generation) => None,
+            (_, Some(user)) if !user.enabled => Some(Void::UserDisabled),
+            _ => Some(Void::User),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod client;
 mod consent;
 mod grant;
+mod issue;
 mod key;
 mod race;
 mod refresh;

@@ -280,13 +280,31 @@ impl Store {
 
 /// Grants, codes and tokens.
 impl Store {
-    /// Stores a code with the grant that it is for. Another code that wasn't redeemed goes, where one is named.
-    pub async fn put_code(&self, code: Code, in_place_of: Option<CodeId>) -> Result<(), StoreError> {
+    /// Stores a code with the grant that it is for, and an access token of that grant where one is given out along with the code.
+    /// Another code that wasn't redeemed goes, where one is named.
+    pub async fn put_code(
+        &self,
+        code: Code,
+        access: Option<AccessToken>,
+        in_place_of: Option<CodeId>,
+    ) -> Result<(), StoreError> {
         let Self::Embedded(engine) = self;
-        engine.put_code(code, in_place_of).await
+        engine.put_code(code, access, in_place_of).await
     }
 
-    /// A grant.
+    /// Stores an access token that carries its grant: nothing else ever comes from that.
+    pub async fn put_access_token(&self, token: AccessToken) -> Result<(), StoreError> {
+        let Self::Embedded(engine) = self;
+        engine.put_access_token(token).await
+    }
+
+    /// Stores a grant with its first tokens.
+    pub async fn put_grant(&self, grant: Grant, tokens: NewTokens) -> Result<(), StoreError> {
+        let Self::Embedded(engine) = self;
+        engine.put_grant(grant, tokens).await
+    }
+
+    /// A grant that is a record of its own.
     pub async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
         let Self::Embedded(engine) = self;
         engine.grant(id)

@@ -150,8 +150,8 @@ pub struct TokenContext<T> {
     pub token: T,
     /// Its family.
     pub grant: Grant,
-    /// Who granted it.
-    pub user: Arc<User>,
+    /// Who granted it; nobody where a client asked for itself.
+    pub user: Option<Arc<User>>,
     /// What they let its client do.
     pub consent: Option<Consent>,
 }
@@ -164,7 +164,7 @@ impl<T> TokenContext<T> {
 
     /// [`Grant::voided_by`].
     pub fn voided_by(&self, client: &Client, now: Timestamp) -> Option<Void> {
-        self.grant.voided_by(&self.user, client, self.consent.as_ref(), now)
+        self.grant.voided_by(self.user.as_deref(), client, self.consent.as_ref(), now)
     }
 }
 

@@ -71,13 +71,13 @@ async fn a_code_that_nobody_redeems_leaves_no_grant(store: Store) {
     assert!(family.store.grant(&family.id).await.unwrap().is_none(), "there is none before the code is redeemed");
     let next = super::sample::bearer(secs(700));
     let code = Family::code_for(&next, family.granted.clone());
-    family.store.put_code(code.clone(), Some(family.code_id())).await.unwrap();
+    family.store.put_code(code.clone(), None, Some(family.code_id())).await.unwrap();
     assert!(family.store.find_code(&family.code).await.unwrap().is_none(), "the new one took its place");
     let redemption = OwnedRedemption { digest: next.digest(), ..family.redemption() };
     let redeem = family.store.redeem_code(&code.id, redemption, family.issue(NOW).tokens, NOW).await;
     assert_eq!(redeem, Ok(Redeem::Granted));
     let third = Family::code_for(&super::sample::bearer(secs(700)), family.granted.clone());
-    family.store.put_code(third, Some(code.id)).await.unwrap();
+    family.store.put_code(third, None, Some(code.id)).await.unwrap();
     assert!(family.store.find_code(&next).await.unwrap().is_some(), "one that was redeemed stays, to notice a reuse");
     family.store.sweep(NOW + secs(701), 10).await.unwrap();
     assert!(family.store.find_code(&next).await.unwrap().is_none());
@@ -111,8 +111,8 @@ async fn tokens_and_codes_are_found_by_their_whole_value_only(store: Store) {
     assert!(code.is_live(&family.client, NOW));
     let access = store.find_access_token(&issue.access).await.unwrap().unwrap();
     assert_eq!(
-        (access.token.id.0, access.grant.id, access.user.as_ref()),
-        (issue.access.id(), family.id, &family.user)
+        (access.token.id.0, access.grant.id, access.user.as_deref()),
+        (issue.access.id(), family.id, Some(&family.user))
     );
     assert_eq!(access.consent, None);
     let refresh = store.find_refresh_token(&issue.refresh).await.unwrap().unwrap();

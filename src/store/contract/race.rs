@@ -70,7 +70,7 @@ async fn more_codes(family: &Family, number: usize) -> Vec<Bearer> {
     for _ in 0..number {
         let bearer = bearer(secs(100_000));
         let grant = Grant { id: GrantId(bearer.id()), ..family.granted.clone() };
-        family.store.put_code(Family::code_for(&bearer, grant), None).await.unwrap();
+        family.store.put_code(Family::code_for(&bearer, grant), None, None).await.unwrap();
         codes.push(bearer);
     }
     codes
@@ -149,7 +149,7 @@ async fn what_is_issued_while_a_consent_is_withdrawn_lives_only_under_the_next_o
             let consent_generation = family.store.consent(user, client).await.unwrap().unwrap().generation;
             let bearer = bearer(secs(100_000));
             let grant = Grant { id: GrantId(bearer.id()), consent_generation, ..family.granted.clone() };
-            family.store.put_code(Family::code_for(&bearer, grant), None).await.unwrap();
+            family.store.put_code(Family::code_for(&bearer, grant), None, None).await.unwrap();
             issued.push((bearer, consent_generation));
             meeting.note();
         }

@@ -104,7 +104,7 @@ impl Family {
             id,
             client: client.id.clone(),
             client_generation: client.generation,
-            user: user.id.clone(),
+            user: Some(user.id.clone()),
             user_generation: user.generation,
             consent_generation: 0,
             session: None,
@@ -117,7 +117,7 @@ impl Family {
             ends_at: NOW + secs(90_000),
             ended: None,
         };
-        store.put_code(Self::code_for(&code, grant.clone()), None).await.unwrap();
+        store.put_code(Self::code_for(&code, grant.clone()), None, None).await.unwrap();
         Self { store, client, user, code, id, granted: grant }
     }
 
@@ -168,6 +168,7 @@ impl Family {
                 scope: Scope::parse("openid"),
                 issued_at: now,
                 expires_at: now + secs(3600),
+                granted: None,
             },
             refresh: Some(RefreshToken {
                 id: RefreshTokenId(refresh.id()),

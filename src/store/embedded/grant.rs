@@ -15,14 +15,34 @@ use crate::model::id::{AccessTokenId, Bearer, CodeId, GrantId, RefreshTokenId};
 use crate::store::{CodeContext, OwnedRedemption, Rotation, StoreError, TokenContext};
 
 impl Embedded {
-    pub(in crate::store) async fn put_code(&self, code: Code, in_place_of: Option<CodeId>) -> Result<(), StoreError> {
+    pub(in crate::store) async fn put_code(
+        &self,
+        code: Code,
+        access: Option<AccessToken>,
+        in_place_of: Option<CodeId>,
+    ) -> Result<(), StoreError> {
         self.write(move |change| {
             if let Some(other) = in_place_of
                 && get_code(change, other)?.is_some_and(|other| other.spent_at.is_none())
             {
                 CODES.remove(change, other.0.as_bytes())?;
             }
+            if let Some(access) = &access {
+                add_access(change, access)?;
+            }
             put_code(change, &code)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn put_access_token(&self, token: AccessToken) -> Result<(), StoreError> {
+        self.write(move |change| add_access(change, &token)).await
+    }
+
+    pub(in crate::store) async fn put_grant(&self, grant: Grant, tokens: NewTokens) -> Result<(), StoreError> {
+        self.write(move |change| {
+            GRANTS.add(change, grant.id.0.as_bytes(), &grant)?;
+            put_tokens(change, &tokens)
         })
         .await
     }
@@ -36,8 +56,8 @@ impl Embedded {
         id: &AccessTokenId,
     ) -> Result<Option<(AccessToken, Grant)>, StoreError> {
         self.read(|snapshot| {
-            let Some(token) = ACCESS_TOKENS.get(snapshot, id.0.as_bytes())? else { return Ok(None) };
-            Ok(get_grant(snapshot, token.grant)?.map(|grant| (token, grant)))
+            let Some(mut token) = ACCESS_TOKENS.get(snapshot, id.0.as_bytes())? else { return Ok(None) };
+            Ok(grant_of(snapshot, &mut token)?.map(|grant| (token, grant)))
         })
     }
 
@@ -74,9 +94,12 @@ impl Embedded {
             return Ok(Some(access).filter(its_own));
         }
         let revision = cache.revision();
-        let access = self.read(|snapshot| match ACCESS_TOKENS.get(snapshot, id.0.as_bytes())? {
-            Some(token) => token_context(snapshot, token.grant, token),
-            None => Ok(None),
+        let access = self.read(|snapshot| {
+            let Some(mut token) = ACCESS_TOKENS.get(snapshot, id.0.as_bytes())? else { return Ok(None) };
+            match grant_of(snapshot, &mut token)? {
+                Some(grant) => context(snapshot, token, grant),
+                None => Ok(None),
+            }
         })?;
         let Some(access) = access.map(Arc::new).filter(its_own) else { return Ok(None) };
         cache.insert(id, Arc::clone(&access), revision);
@@ -198,6 +221,16 @@ fn put_code(change: &Change<'_>, code: &Code) -> Result<(), Fault> {
     CODES.put(change, code.id.0.as_bytes(), code)
 }
 
+fn add_access(change: &Change<'_>, token: &AccessToken) -> Result<(), Fault> {
+    ACCESS_TOKENS.add(change, token.id.0.as_bytes(), token)
+}
+
+/// The grant of an access token: the one in its own row counts only until there is a record of it, which says what became of it.
+fn grant_of(tables: &impl Tables, token: &mut AccessToken) -> Result<Option<Grant>, Fault> {
+    let own = token.granted.take();
+    Ok(get_grant(tables, token.grant)?.or(own.map(|grant| *grant)))
+}
+
 fn get_grant(tables: &impl Tables, id: GrantId) -> Result<Option<Grant>, Fault> {
     GRANTS.get(tables, id.0.as_bytes())
 }
@@ -215,7 +248,7 @@ fn put_refresh(change: &Change<'_>, token: &RefreshToken) -> Result<(), Fault> {
 }
 
 fn put_tokens(change: &Change<'_>, tokens: &NewTokens) -> Result<(), Fault> {
-    ACCESS_TOKENS.add(change, tokens.access.id.0.as_bytes(), &tokens.access)?;
+    add_access(change, &tokens.access)?;
     tokens.refresh.as_ref().map_or(Ok(()), |refresh| put_refresh(change, refresh))
 }
 
@@ -243,9 +276,10 @@ fn end(change: &Change<'_>, grant: Grant, reason: EndReason, now: Timestamp) -> 
 
 /// A token with its grant and what decides whether that is live; `None` when its user is no more.
 fn context<T>(tables: &impl Tables, token: T, grant: Grant) -> Result<Option<TokenContext<T>>, Fault> {
-    let Some(user) = USERS.get(tables, grant.user.as_str())? else { return Ok(None) };
-    let consent = CONSENTS.get(tables, (grant.user.as_str(), grant.client.as_str()))?;
-    Ok(Some(TokenContext { token, grant, user: Arc::new(user), consent }))
+    let Some(id) = &grant.user else { return Ok(Some(TokenContext { token, grant, user: None, consent: None })) };
+    let Some(user) = USERS.get(tables, id.as_str())? else { return Ok(None) };
+    let consent = CONSENTS.get(tables, (id.as_str(), grant.client.as_str()))?;
+    Ok(Some(TokenContext { token, grant, user: Some(Arc::new(user)), consent }))
 }
 
 fn token_context<T>(tables: &impl Tables, id: GrantId, token: T) -> Result<Option<TokenContext<T>>, Fault> {

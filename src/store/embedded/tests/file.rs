@@ -255,8 +255,8 @@ async fn rows_of_a_later_release_are_read() {
         let token = ACCESS_TOKENS.get(change, id.as_bytes())?.unwrap();
         let mut row = codec::encode(&token)?;
         assert_eq!(row[1], 0x86, "an array of six");
-        row[1] = 0x87;
-        row.extend_from_slice(b"\x66future");
+        row[1] = 0x88;
+        row.extend_from_slice(b"\xf6\x66future"); // null: what is the seventh today
         ACCESS_TOKENS.put_raw(change, id.as_bytes(), &row)
     });
     write.await.unwrap();
