@@ -16,6 +16,7 @@ use crate::model::id::{ClientId, MAX_TEXT_ID, is_text_id};
 use crate::model::logo::Logo;
 use crate::model::scope::{self, Scope};
 use crate::protocol::response::SUPPORTED_RESPONSE_TYPES;
+use crate::protocol::scope::TOKEN_INTROSPECTION;
 use crate::store::Put;
 
 /// Bounds, so that a row stays small and a page stays readable.
@@ -228,12 +229,11 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
     if let Some(uris) = members.texts("post_logout_redirect_uris")? {
         client.post_logout_redirect_uris = check_uris("post_logout_redirect_uris", "post-logout redirect URI", uris)?;
     }
-    if let Some(names) = members.texts("response_types")? {
-        client.response_types = names.iter().map(|name| response_type(name)).collect::<Result<_, _>>()?;
-    }
-    if let Some(names) = members.texts("grant_types")? {
-        client.grant_types = names.iter().map(|name| grant_type(name)).collect::<Result<_, _>>()?;
-    }
+    let response_types = members.texts("response_types")?;
+    let response_types = response_types.map(|names| names.iter().map(|name| response_type(name)).collect());
+    let grant_types = members.texts("grant_types")?;
+    let grant_types = grant_types.map(|names| names.iter().map(|name| grant_type(name)).collect());
+    take_flows(client, response_types.transpose()?, grant_types.transpose()?);
     if let Some(text) = members.text("scope")? {
         client.scope = check_scope(&text)?;
     }
@@ -296,6 +296,44 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
         members.take(name);
     }
     members.done()
+}
+
+/// RFC 7591 section 2.1: response types and grant types go together. What isn't given follows from what is, and response types
+/// bring the grant types that they need.
+fn take_flows(client: &mut Client, response_types: Option<Vec<ResponseType>>, grant_types: Option<Vec<GrantType>>) {
+    match (response_types, grant_types) {
+        (None, None) => return,
+        (Some(response_types), None) => {
+            let needed = |kind: &GrantType| response_types.iter().any(|response_type| response_type.needs(*kind));
+            let refreshes = needed(&GrantType::AuthorizationCode) || client.may_use(GrantType::Password);
+            client.grant_types.retain(|kind| match kind {
+                GrantType::AuthorizationCode | GrantType::Implicit => needed(kind),
+                GrantType::RefreshToken => refreshes,
+                GrantType::ClientCredentials | GrantType::Password => true,
+            });
+            client.response_types = response_types;
+        }
+        (None, Some(grant_types)) => {
+            client.response_types.retain(|response_type| {
+                let flows = [GrantType::AuthorizationCode, GrantType::Implicit];
+                flows.into_iter().filter(|kind| response_type.needs(*kind)).all(|kind| grant_types.contains(&kind))
+            });
+            let code = grant_types.contains(&GrantType::AuthorizationCode);
+            if code && !client.response_types.iter().any(|kind| kind.has(ResponseType::CODE)) {
+                client.response_types.push(ResponseType::CODE);
+            }
+            client.grant_types = grant_types;
+        }
+        (Some(response_types), Some(grant_types)) => {
+            client.response_types = response_types;
+            client.grant_types = grant_types;
+        }
+    }
+    for kind in [GrantType::Implicit, GrantType::AuthorizationCode] {
+        if !client.may_use(kind) && client.response_types.iter().any(|response_type| response_type.needs(kind)) {
+            client.grant_types.insert(0, kind);
+        }
+    }
 }
 
 /// `client_type`, or what `token_endpoint_auth_method` says about it.
@@ -374,14 +412,17 @@ fn bad_uri(field: &'static str, what: &str, uri: &str, error: UriError) -> Probl
 }
 
 fn response_type(name: &str) -> Result<ResponseType, Problem> {
-    ResponseType::parse(name)
-        .filter(|response_type| SUPPORTED_RESPONSE_TYPES.contains(response_type))
-        .ok_or_else(|| Problem::invalid("response_types", format!("response type {name:?} is not supported; code is")))
+    ResponseType::parse(name).filter(|response_type| SUPPORTED_RESPONSE_TYPES.contains(response_type)).ok_or_else(
+        || {
+            let known = SUPPORTED_RESPONSE_TYPES.map(|response_type| response_type.to_string()).join(", ");
+            Problem::invalid("response_types", format!("response type {name:?} is not supported; {known} are"))
+        },
+    )
 }
 
 fn grant_type(name: &str) -> Result<GrantType, Problem> {
     GrantType::parse(name).ok_or_else(|| {
-        let known = GrantType::ALL.map(GrantType::name).join(" and ");
+        let known = GrantType::ALL.map(GrantType::name).join(", ");
         Problem::invalid("grant_types", format!("grant type {name:?} is not supported; {known} are"))
     })
 }
@@ -417,16 +458,33 @@ fn check_contacts(contacts: Vec<String>) -> Result<Vec<String>, Problem> {
 
 /// The rules between a client's parts.
 fn check(client: &Client) -> Result<(), Problem> {
-    let code = client.response_types.contains(&ResponseType::CODE);
-    if client.response_types.is_empty() {
-        return Err(Problem::invalid("response_types", "a client needs a response type: code".into()));
-    }
     // RFC 7591 section 2.1: response types and grant types go together.
-    if code != client.may_use(GrantType::AuthorizationCode) {
-        let why = "response type code and grant type authorization_code go together (RFC 7591 section 2.1)";
+    for (kind, example) in [(GrantType::AuthorizationCode, "code"), (GrantType::Implicit, "id_token token")] {
+        if client.may_use(kind) && !client.response_types.iter().any(|response_type| response_type.needs(kind)) {
+            let why = format!("grant type {} goes with a response type such as {example:?}", kind.name());
+            return Err(Problem::invalid("grant_types", why));
+        }
+    }
+    if client.may_use(GrantType::RefreshToken)
+        && !client.may_use(GrantType::AuthorizationCode)
+        && !client.may_use(GrantType::Password)
+    {
+        let why = "grant type refresh_token goes with one that gives refresh tokens, such as authorization_code";
         return Err(Problem::invalid("grant_types", why.into()));
     }
-    if code && client.redirect_uris.is_empty() {
+    // A protected resource may have nothing to do but to ask about tokens.
+    let idle = client.response_types.is_empty() && client.grant_types.is_empty();
+    if idle && !client.scope.contains(TOKEN_INTROSPECTION) {
+        return Err(Problem::invalid(
+            "response_types",
+            "a client needs a response type, such as code, or a grant type".into(),
+        ));
+    }
+    if client.is_public() && client.may_use(GrantType::ClientCredentials) {
+        let why = "a public client can't prove who it is, which grant type client_credentials is all about";
+        return Err(Problem::invalid("grant_types", why.into()));
+    }
+    if !client.response_types.is_empty() && client.redirect_uris.is_empty() {
         let why = "a client that logs users in needs a redirect URI, like https://app.example/callback";
         return Err(Problem::invalid("redirect_uris", why.into()));
     }
@@ -458,8 +516,9 @@ fn warnings(client: &Client) -> Vec<String> {
             lines.push(format!("{uri} is plain http: whoever sees the network can read what is sent there"));
         }
     }
-    if client.is_public() && !client.require_consent {
-        lines.push("a public client always asks for consent, whatever require_consent says".into());
+    let code = client.response_types.iter().any(|response_type| response_type.has(ResponseType::CODE));
+    if client.is_public() && code && !client.require_consent {
+        lines.push("a public client that gets codes always asks for consent, whatever require_consent says".into());
     }
     lines
 }

@@ -179,10 +179,17 @@ async fn bad_clients_are_refused_with_the_member_and_the_reason() {
         (json!({ "client_type": "public", "client_secret": "x" }), 400, "client_secret", "public client has no secret"),
         (json!({ "client_secret": "" }), 400, "client_secret", "empty"),
         (json!({ "client_secret": "a\n" }), 400, "client_secret", "control characters"),
-        (json!({ "response_types": ["token"] }), 400, "response_types", "\"token\" is not supported"),
+        (json!({ "response_types": ["tokens"] }), 400, "response_types", "\"tokens\" is not supported"),
         (json!({ "response_types": [] }), 400, "response_types", "needs a response type"),
-        (json!({ "grant_types": ["implicit"] }), 400, "grant_types", "\"implicit\" is not supported"),
-        (json!({ "grant_types": ["refresh_token"] }), 400, "grant_types", "go together"),
+        (json!({ "grant_types": ["implied"] }), 400, "grant_types", "\"implied\" is not supported"),
+        (json!({ "grant_types": ["implicit"] }), 400, "grant_types", "goes with a response type"),
+        (json!({ "grant_types": ["refresh_token"] }), 400, "grant_types", "goes with"),
+        (
+            json!({ "client_type": "public", "grant_types": ["client_credentials"] }),
+            400,
+            "grant_types",
+            "can't prove who it is",
+        ),
         (json!({ "scope": "openid a\"b" }), 400, "scope", "is not legal"),
         (json!({ "id_token_signed_response_alg": "none" }), 400, "id_token_signed_response_alg", "RS256 or HS256"),
         (json!({ "contacts": ["a\nb"] }), 400, "contacts", "one line"),
@@ -449,6 +456,43 @@ async fn bad_keys_are_refused_with_the_reason() {
     }
     let (status, made) = office.post("keys", Value::Null).await;
     assert_eq!((status, &made["bits"]), (201, &json!(2048)));
+}
+
+#[tokio::test]
+async fn rfc7591_2_1_response_types_and_grant_types_follow_from_each_other() {
+    let office = Office::new();
+    for (given, response_types, grant_types) in [
+        (json!({}), json!(["code"]), json!(["authorization_code", "refresh_token"])),
+        (json!({ "response_types": ["id_token"] }), json!(["id_token"]), json!(["implicit"])),
+        (
+            json!({ "response_types": ["token id_token code"] }),
+            json!(["code id_token token"]),
+            json!(["implicit", "authorization_code", "refresh_token"]),
+        ),
+        (json!({ "response_types": ["none"] }), json!(["none"]), json!([])),
+        (json!({ "grant_types": ["client_credentials"] }), json!([]), json!(["client_credentials"])),
+        (json!({ "grant_types": ["password", "refresh_token"] }), json!([]), json!(["password", "refresh_token"])),
+        (
+            json!({ "grant_types": ["authorization_code", "client_credentials"] }),
+            json!(["code"]),
+            json!(["authorization_code", "client_credentials"]),
+        ),
+        (
+            json!({ "response_types": ["code id_token"], "grant_types": ["authorization_code"] }),
+            json!(["code id_token"]),
+            json!(["implicit", "authorization_code"]),
+        ),
+        (json!({ "response_types": [], "grant_types": [], "scope": "token_introspection" }), json!([]), json!([])),
+    ] {
+        let mut client = wiki();
+        client["client_id"] = json!(format!("c{}", office.get("clients").await.1["items"].as_array().unwrap().len()));
+        let made = office.post("clients", with(client, given.clone())).await;
+        assert_eq!(
+            (&made.1["response_types"], &made.1["grant_types"]),
+            (&response_types, &grant_types),
+            "{given} {made:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -136,15 +136,15 @@ pub fn decode(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
 }
 
 /// Renders parameters as a query string or form body.
-pub fn render<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub fn render(pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> String {
     let mut out = String::new();
     for (name, value) in pairs {
         if !out.is_empty() {
             out.push('&');
         }
-        super::encode::percent(name, &mut out);
+        super::encode::percent(name.as_ref(), &mut out);
         out.push('=');
-        super::encode::percent(value, &mut out);
+        super::encode::percent(value.as_ref(), &mut out);
     }
     out
 }

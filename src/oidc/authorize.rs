@@ -11,12 +11,12 @@ use super::advice;
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::fault::{self, Fault};
-use crate::app::issue::{self, Authorization};
+use crate::app::issue::{self, Authentication, Authorization, Beside, Occasion, Offspring};
 use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::form::{self, Form};
-use crate::model::client::Client;
+use crate::model::client::{Client, ResponseType};
 use crate::model::consent::Consent;
 use crate::model::grant::ChallengeMethod;
 use crate::page::{Field, FormPostPage};
@@ -26,6 +26,7 @@ use crate::protocol::hint;
 use crate::protocol::interaction::{ConsentState, Facts, Login, Step, next_step};
 use crate::protocol::parameter::refuse_repeated;
 use crate::protocol::redirect::{Redirection, Target};
+use crate::protocol::response::{AuthorizationResponse, IssuedAccess};
 use crate::store::SessionContext;
 
 /// The parameter, and the hidden field, that carries a sealed request.
@@ -194,7 +195,7 @@ fn consent_state(
     }
     let s256 = asked.challenge.as_ref().is_some_and(|challenge| challenge.method == ChallengeMethod::S256);
     let scope = asked.consent_scope();
-    let covered = client.may_reuse_consent(&asked.redirect_uri, s256)
+    let covered = client.may_reuse_consent(asked.response_type, &asked.redirect_uri, s256)
         && consent.is_some_and(|consent| consent.covers(client.generation, &scope, request.now()));
     if covered || client.may_skip_consent(asked.response_type) {
         ConsentState::NotNeeded
@@ -203,7 +204,8 @@ fn consent_state(
     }
 }
 
-/// RFC 6749 section 4.1.2: the answer, once the grant is stored.
+/// RFC 6749 sections 4.1.2 and 4.2.2, OpenID Connect Core 1.0 sections 3.1.2.5, 3.2.2.5 and 3.3.2.5: the answer, once what
+/// it carries is stored. All of it comes from one grant, so that whatever ends one part ends all.
 async fn respond(
     app: &App,
     request: &Request,
@@ -213,22 +215,46 @@ async fn respond(
     consent: Option<&Consent>,
     pending: Pending,
 ) -> Result<Reply, Fault> {
-    let asked = pending.request;
+    let (asked, now) = (pending.request, request.now());
+    let wants = |part| asked.response_type.has(part);
     let authorization = Authorization {
         client,
-        user: &login.user,
-        session: &login.session,
-        consent_generation: consent.map_or(0, |consent| consent.generation),
+        by: Some(Authentication::of(login, consent)),
         claims: asked.claims_request().and_then(|claims| claims.to_keep()),
         scope: asked.scope,
-        redirect_uri: asked.redirect_uri,
-        challenge: asked.challenge,
         nonce: asked.nonce,
     };
-    let (row, code) = issue::code(app, authorization, request.now());
-    let pushed_out = app.codes.add(&login.user.id, row.id, request.now());
-    app.store.put_code(row, pushed_out).await?;
-    send(app, request, client, target.success(&[("code", code.expose())]))
+    let offspring = if wants(ResponseType::CODE) { Offspring::Code } else { Offspring::One };
+    let grant = issue::grant(app, authorization, offspring, now);
+    let code =
+        wants(ResponseType::CODE).then(|| issue::code(app, &grant, asked.redirect_uri, asked.challenge, now)).unzip();
+    let access = wants(ResponseType::TOKEN).then(|| issue::access_token(app, &grant, now)).unzip();
+    let id_token = if wants(ResponseType::ID_TOKEN) {
+        let nonce = grant.nonce.as_deref();
+        let beside = Beside { access: access.1.as_ref(), code: code.1.as_ref() };
+        Some(issue::id_token(app, &Occasion { client, user: &login.user, grant: &grant, nonce, now }, beside).await?)
+    } else {
+        None
+    };
+    let response = AuthorizationResponse {
+        code: code.1,
+        access: access.1.zip(access.0.as_ref()).map(|(token, row)| IssuedAccess {
+            token,
+            expires_in: row.expires_at.since(now).as_secs(),
+            scope: row.scope.clone(),
+        }),
+        id_token,
+        session_state: None,
+    };
+    match (code.0, access.0) {
+        (Some(code), access) => {
+            let pushed_out = app.codes.add(&login.user.id, code.id, now);
+            app.store.put_code(code, access, pushed_out).await?;
+        }
+        (None, Some(access)) => app.store.put_access_token(access).await?,
+        (None, None) => {}
+    }
+    send(app, request, client, target.success(&response))
 }
 
 /// The answer to the client that its request is refused (RFC 6749 section 4.1.2.1). Says so in the log, too.

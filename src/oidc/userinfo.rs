@@ -25,8 +25,10 @@ pub async fn userinfo(app: &App, request: &mut Request) -> Result<Reply, Fault> 
     let Some(token) = presented_token(app, request).await? else { return Err(Fault::token_missing()) };
     let access = live_access(app, request, &token).await?;
     bearer::check_scope(&access.token.scope, &Scope::parse(OPENID))?;
+    // What a client got for itself says nothing about anybody.
+    let user = access.user.as_deref().ok_or_else(|| bearer::no_user())?;
     let asked = access.grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
-    Ok(Reply::json(&userinfo_claims(&access.user, &access.token.scope, asked.as_ref())).no_store())
+    Ok(Reply::json(&userinfo_claims(user, &access.token.scope, asked.as_ref())).no_store())
 }
 
 /// RFC 6750 section 2: in the header, in a form, or in the query where the settings allow it.

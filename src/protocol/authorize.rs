@@ -251,9 +251,9 @@ impl AuthorizeRequest {
         let response_type = parse_response_type(form, client)?;
         let response_mode = parse_response_mode(form, response_type)?;
         let state = bounded(form, "state", MAX_STATE)?;
-        let scope = parse_scope(form, client)?;
-        let challenge = parse_challenge(form, client, policy)?;
-        let nonce = bounded(form, "nonce", MAX_NONCE)?;
+        let scope = parse_scope(form, client, response_type)?;
+        let challenge = parse_challenge(form, client, response_type, policy)?;
+        let nonce = parse_nonce(form, response_type)?;
         let prompt = Prompt::parse(bounded(form, "prompt", MAX_TEXT)?.unwrap_or_default())?;
         let max_age = parse_max_age(form)?;
         let claims = parse_claims(form)?;
@@ -360,8 +360,11 @@ fn parse_response_type(form: &Form, client: &Client) -> Result<ResponseType, OAu
         ResponseType::parse(text).filter(|asked| SUPPORTED_RESPONSE_TYPES.contains(asked)).ok_or_else(|| {
             OAuthError::new(ErrorCode::UnsupportedResponseType, "this response_type is not supported").detail(text)
         })?;
-    let needs_grant = response_type.has(ResponseType::CODE);
-    if !client.response_types.contains(&response_type) || needs_grant && !client.may_use(GrantType::AuthorizationCode) {
+    let lacks = |grant_type| response_type.needs(grant_type) && !client.may_use(grant_type);
+    if !client.response_types.contains(&response_type)
+        || lacks(GrantType::AuthorizationCode)
+        || lacks(GrantType::Implicit)
+    {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
             format!("the client is not registered for the response_type {response_type}"),
@@ -380,15 +383,40 @@ fn parse_response_mode(form: &Form, response_type: ResponseType) -> Result<Respo
     Ok(mode)
 }
 
-/// RFC 6749 section 3.3. No scope at all is fine for plain OAuth 2.0.
-fn parse_scope(form: &Form, client: &Client) -> Result<Scope, OAuthError> {
+/// RFC 6749 section 3.3 and OpenID Connect Core 1.0 section 3.1.2.1. No scope at all is fine for plain OAuth 2.0, which has no
+/// ID tokens.
+fn parse_scope(form: &Form, client: &Client, response_type: ResponseType) -> Result<Scope, OAuthError> {
     let asked = scope::parse(bounded(form, "scope", MAX_SCOPE)?.unwrap_or_default())?;
-    Ok(scope::grant(&asked, client))
+    if response_type.has(ResponseType::ID_TOKEN) && !asked.contains(scope::OPENID) {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidScope,
+            format!("the response_type {response_type} needs the scope openid"),
+        ));
+    }
+    Ok(scope::grant(&asked, client, response_type))
 }
 
-/// RFC 7636 section 4.4.1.
-fn parse_challenge(form: &Form, client: &Client, policy: Policy) -> Result<Option<Challenge>, OAuthError> {
+/// OpenID Connect Core 1.0 sections 3.2.2.1 and 3.3.2.11: an ID token that comes through the browser must be tied to the
+/// request, or it could be somebody else's.
+fn parse_nonce(form: &Form, response_type: ResponseType) -> Result<Option<&str>, OAuthError> {
+    let nonce = bounded(form, "nonce", MAX_NONCE)?;
+    if nonce.is_none() && response_type.has(ResponseType::ID_TOKEN) {
+        return Err(invalid(format!("nonce is missing: the response_type {response_type} needs one")));
+    }
+    Ok(nonce)
+}
+
+/// RFC 7636 section 4.4.1. There is nothing to prove where there is no code.
+fn parse_challenge(
+    form: &Form,
+    client: &Client,
+    response_type: ResponseType,
+    policy: Policy,
+) -> Result<Option<Challenge>, OAuthError> {
     let challenge = pkce::parse_challenge(form, policy.plain_challenge)?;
+    if !response_type.has(ResponseType::CODE) {
+        return Ok(None);
+    }
     if challenge.is_none() && client.needs_pkce() {
         return Err(invalid("code_challenge is missing: this client has to use PKCE"));
     }

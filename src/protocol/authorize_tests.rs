@@ -1,7 +1,9 @@
 use super::*;
+use crate::base::secret::Secret;
 use crate::model::client::ClientType;
 use crate::model::grant::ChallengeMethod;
 use crate::protocol::redirect::{Beside, Redirection};
+use crate::protocol::response::AuthorizationResponse;
 
 const CALLBACK: &str = "https://app.example/cb?x=1";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -175,8 +177,8 @@ fn oidc_core_3_1_2_6_what_is_not_supported_is_said() {
         (&[("request", "e.y.J"), ("response_type", "")], ErrorCode::RequestNotSupported),
         (&[("response_type", "")], ErrorCode::InvalidRequest),
         (&[("response_type", "nonsense")], ErrorCode::UnsupportedResponseType),
-        (&[("response_type", "code id_token")], ErrorCode::UnsupportedResponseType),
-        (&[("response_type", "none")], ErrorCode::UnsupportedResponseType),
+        (&[("response_type", "code code")], ErrorCode::UnsupportedResponseType),
+        (&[("response_type", "code none")], ErrorCode::UnsupportedResponseType),
         (&[("response_mode", "query.jwt")], ErrorCode::InvalidRequest),
         (&[("scope", "openid \"")], ErrorCode::InvalidScope),
         (&[("prompt", "none login")], ErrorCode::InvalidRequest),
@@ -266,7 +268,10 @@ fn a_pending_request_has_to_prove_its_target_again() {
     let request = parse(&[("response_mode", "fragment")]).unwrap();
     let target = request.prove_target(&client(), &issuer(), Beside::Nothing).unwrap();
     let expected = format!("{CALLBACK}#code=c&state=xyz&iss=https%3A%2F%2Fid.example");
-    assert_eq!(target.success(&[("code", "c")]), Redirection::Location(expected));
+    assert_eq!(
+        target.success(&AuthorizationResponse { code: Some(Secret::new("c")), ..Default::default() }),
+        Redirection::Location(expected)
+    );
     let moved = Client { redirect_uris: vec![], ..client() };
     assert_eq!(request.prove_target(&moved, &issuer(), Beside::Nothing), None);
     let other = Client { id: ClientId::new("other"), ..client() };

@@ -49,6 +49,11 @@ pub fn check_scope(granted: &Scope, needed: &Scope) -> Result<(), OAuthError> {
     Err(OAuthError::new(ErrorCode::InsufficientScope, format!("this needs an access token with the scope {needed}")))
 }
 
+/// RFC 6750 section 3.1: a token that a client got for itself is not good for what is somebody's.
+pub fn no_user() -> OAuthError {
+    OAuthError::new(ErrorCode::InsufficientScope, "this needs an access token that a user granted")
+}
+
 /// RFC 6750 section 3: the value of `WWW-Authenticate`. Without an error it belongs to a request without a token, and to
 /// the status 401; with one, the status is the error's. `needed` is the scope that would do.
 pub fn challenge(issuer: &Issuer, error: Option<&OAuthError>, needed: Option<&Scope>) -> String {

@@ -13,18 +13,26 @@ use crate::model::user::User;
 pub fn userinfo_claims(user: &User, granted: &Scope, request: Option<&ClaimsRequest>) -> Map<String, Value> {
     let mut claims = Map::new();
     claims.insert("sub".to_owned(), Value::from(user.id.as_str()));
-    let of_scopes = scope::STANDARD.iter().filter(|(name, _)| granted.contains(name)).flat_map(|(_, claims)| *claims);
-    of_scopes.for_each(|name| add(&mut claims, user, name));
+    add_scope(&mut claims, user, granted);
     request.iter().flat_map(|request| &request.userinfo).for_each(|wish| add(&mut claims, user, &wish.name));
     claims
 }
 
 /// OpenID Connect Core 1.0 section 5.4: claims of scopes are given at the UserInfo endpoint when an access token is issued,
-/// so an ID token that comes with one has those only that the client asked for there by name (section 5.5).
-pub fn id_token_claims(user: &User, request: Option<&ClaimsRequest>) -> Map<String, Value> {
+/// so an ID token that comes with one has those only that the client asked for there by name (section 5.5). One that comes alone
+/// is given the `granted` scope, and has its claims, too.
+pub fn id_token_claims(user: &User, granted: Option<&Scope>, request: Option<&ClaimsRequest>) -> Map<String, Value> {
     let mut claims = Map::new();
+    if let Some(granted) = granted {
+        add_scope(&mut claims, user, granted);
+    }
     request.iter().flat_map(|request| &request.id_token).for_each(|wish| add(&mut claims, user, &wish.name));
     claims
+}
+
+fn add_scope(claims: &mut Map<String, Value>, user: &User, granted: &Scope) {
+    let of_scopes = scope::STANDARD.iter().filter(|(name, _)| granted.contains(name)).flat_map(|(_, claims)| *claims);
+    of_scopes.for_each(|name| add(claims, user, name));
 }
 
 /// Only standard claims are given out. Section 5.5 allows to ignore that others are asked for by name: it is scopes that
@@ -129,8 +137,10 @@ mod tests {
         let request = json!({"userinfo": {"name": {"essential": true}}, "id_token": {"email": null, "sub": null}});
         assert_eq!(userinfo(&full(), "openid", &request), json!({"sub": "u1", "name": "Ann B."}));
         let parsed = ClaimsRequest::parse(&request.to_string()).unwrap();
-        assert_eq!(Value::Object(id_token_claims(&full(), Some(&parsed))), json!({"email": "ann@x.example"}));
-        assert!(id_token_claims(&full(), None).is_empty());
+        assert_eq!(Value::Object(id_token_claims(&full(), None, Some(&parsed))), json!({"email": "ann@x.example"}));
+        assert!(id_token_claims(&full(), None, None).is_empty());
+        let alone = id_token_claims(&full(), Some(&Scope::parse("openid email")), None);
+        assert_eq!(alone.keys().collect::<Vec<_>>(), ["email", "email_verified"]);
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub struct Offer<'a> {
 }
 
 /// The claims of an ID token that the protocol sets.
-const PROTOCOL_CLAIMS: [&str; 11] =
-    ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
+const PROTOCOL_CLAIMS: [&str; 12] =
+    ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "sid"];
 
 /// The document.
 #[derive(Clone, Debug, Serialize)]
@@ -157,15 +157,20 @@ mod tests {
                 "token_endpoint": "https://id.example/idp/token",
                 "userinfo_endpoint": "https://id.example/idp/userinfo",
                 "jwks_uri": "https://id.example/idp/jwks",
-                "response_types_supported": ["code"],
+                "response_types_supported": [
+                    "code", "id_token", "id_token token", "code id_token", "code token", "code id_token token", "token",
+                    "none"
+                ],
                 "response_modes_supported": ["query", "fragment", "form_post"],
-                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "grant_types_supported": [
+                    "authorization_code", "implicit", "refresh_token", "client_credentials", "password"
+                ],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256", "HS256"],
                 "scopes_supported": ["openid", "profile", "email", "address", "phone", "offline_access", "read:books"],
                 "claim_types_supported": ["normal"],
                 "claims_supported": [
-                    "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",
+                    "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "sid",
                     "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile",
                     "picture", "website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale",
                     "phone_number", "phone_number_verified", "address", "updated_at", "department"

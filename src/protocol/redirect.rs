@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::error::OAuthError;
 use super::issuer::Issuer;
-use super::response::ResponseMode;
+use super::response::{AuthorizationResponse, ResponseMode};
 use crate::base::{form, uri};
 use crate::model::client::Client;
 
@@ -80,18 +80,19 @@ impl Target {
     }
 
     /// RFC 6749 section 4.1.2: what was asked for, then `state`, then `iss` (RFC 9207 section 2).
-    pub fn success(&self, parameters: &[(&'static str, &str)]) -> Redirection {
-        self.respond(parameters)
+    pub fn success(&self, response: &AuthorizationResponse) -> Redirection {
+        let parameters = response.parameters();
+        self.respond(parameters.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
     /// RFC 6749 section 4.1.2.1: the error, then `state`, then `iss` (RFC 9207 section 2).
     pub fn error(&self, error: &OAuthError) -> Redirection {
-        self.respond(&[("error", error.code().name()), ("error_description", error.description())])
+        self.respond([("error", error.code().name()), ("error_description", error.description())].into_iter())
     }
 
-    fn respond(&self, parameters: &[(&'static str, &str)]) -> Redirection {
+    fn respond<'a>(&'a self, parameters: impl Iterator<Item = (&'static str, &'a str)>) -> Redirection {
         let state = self.state.as_deref().map(|state| ("state", state));
-        let all = parameters.iter().copied().chain(state).chain([("iss", self.issuer.as_str())]);
+        let all = parameters.chain(state).chain([("iss", self.issuer.as_str())]);
         match self.mode {
             ResponseMode::Query => Redirection::Location(uri::add_query(&self.redirect_uri, &form::render(all))),
             ResponseMode::Fragment => Redirection::Location(uri::add_fragment(&self.redirect_uri, &form::render(all))),
@@ -132,6 +133,7 @@ impl fmt::Debug for Redirection {
 mod tests {
     use super::*;
     use crate::base::clock::Timestamp;
+    use crate::base::secret::Secret;
     use crate::model::id::ClientId;
     use crate::protocol::error::ErrorCode;
 
@@ -174,6 +176,10 @@ mod tests {
         }
     }
 
+    fn code(code: &str) -> AuthorizationResponse {
+        AuthorizationResponse { code: Some(Secret::new(code)), ..Default::default() }
+    }
+
     fn location(redirection: Redirection) -> String {
         match redirection {
             Redirection::Location(location) => location,
@@ -205,7 +211,7 @@ mod tests {
             ),
             ("com.example.app:/cb", "com.example.app:/cb?code=x%2By&iss=https%3A%2F%2Fid.example"),
         ] {
-            assert_eq!(location(target(uri).success(&[("code", "x+y")])), expected);
+            assert_eq!(location(target(uri).success(&code("x+y"))), expected);
         }
     }
 
@@ -213,7 +219,7 @@ mod tests {
     fn rfc6749_4_1_2_state_comes_back_as_it_came() {
         for state in ["abc-._~", "a b&c=d#e", "\r\nLocation: https://evil.example", "état ✓", "%41+", "\"<>'\\"] {
             let target = target("https://app.example/cb").with_state(Some(state.to_owned()));
-            let location = location(target.success(&[("code", "x")]));
+            let location = location(target.success(&code("x")));
             assert!(location.bytes().all(|byte| byte.is_ascii_graphic()), "{location}");
             let form = form::Form::parse(location.split_once('?').unwrap().1.as_bytes()).unwrap();
             let names: Vec<_> = form.iter().collect();
@@ -241,7 +247,7 @@ mod tests {
     fn form_post_2_nothing_stands_in_the_address() {
         let target =
             target("https://app.example/cb?x=1").with_mode(ResponseMode::FormPost).with_state(Some("a&b".into()));
-        let answer = target.success(&[("code", "secret")]);
+        let answer = target.success(&code("secret"));
         assert!(!format!("{answer:?}").contains("secret"));
         assert_eq!(
             answer,

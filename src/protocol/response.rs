@@ -4,10 +4,22 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+use super::token::TokenType;
+use crate::base::secret::Secret;
 use crate::model::client::ResponseType;
+use crate::model::scope::Scope;
 
 /// The response types of this release, as discovery lists them.
-pub const SUPPORTED_RESPONSE_TYPES: [ResponseType; 1] = [ResponseType::CODE];
+pub const SUPPORTED_RESPONSE_TYPES: [ResponseType; 8] = [
+    ResponseType::CODE,
+    ResponseType::ID_TOKEN,
+    ResponseType::ID_TOKEN.with(ResponseType::TOKEN),
+    ResponseType::CODE.with(ResponseType::ID_TOKEN),
+    ResponseType::CODE.with(ResponseType::TOKEN),
+    ResponseType::CODE.with(ResponseType::ID_TOKEN).with(ResponseType::TOKEN),
+    ResponseType::TOKEN,
+    ResponseType::NONE,
+];
 
 /// Where the parameters of an authorization response stand (OAuth 2.0 Multiple Response Type Encoding Practices section
 /// 2.1, OAuth 2.0 Form Post Response Mode section 2).
@@ -71,6 +83,55 @@ impl fmt::Display for ResponseMode {
     }
 }
 
+/// A successful authorization response, but for what every one carries ([`Target`](super::redirect::Target)).
+#[derive(Default)]
+pub struct AuthorizationResponse {
+    /// `code`.
+    pub code: Option<Secret>,
+    /// `access_token`, with what is said about it.
+    pub access: Option<IssuedAccess>,
+    /// `id_token`.
+    pub id_token: Option<String>,
+    /// `session_state` (OpenID Connect Session Management 1.0 section 2).
+    pub session_state: Option<String>,
+}
+
+/// An access token in an authorization response (RFC 6749 section 4.2.2).
+pub struct IssuedAccess {
+    /// `access_token`.
+    pub token: Secret,
+    /// `expires_in`, in seconds.
+    pub expires_in: u64,
+    /// `scope`: what was granted. Left out when that is nothing: the wire has no way to write it.
+    pub scope: Scope,
+}
+
+impl AuthorizationResponse {
+    /// RFC 6749 sections 4.1.2 and 4.2.2, OpenID Connect Core 1.0 sections 3.2.2.5 and 3.3.2.5: names and values. What is
+    /// said about an access token comes with one only.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut all = Vec::new();
+        if let Some(code) = &self.code {
+            all.push(("code", code.expose().to_owned()));
+        }
+        if let Some(access) = &self.access {
+            all.push(("access_token", access.token.expose().to_owned()));
+            all.push(("token_type", TokenType::Bearer.name().to_owned()));
+            all.push(("expires_in", access.expires_in.to_string()));
+            if !access.scope.is_empty() {
+                all.push(("scope", access.scope.to_string()));
+            }
+        }
+        if let Some(id_token) = &self.id_token {
+            all.push(("id_token", id_token.clone()));
+        }
+        if let Some(session_state) = &self.session_state {
+            all.push(("session_state", session_state.clone()));
+        }
+        all
+    }
+}
+
 const fn carries_token(response_type: ResponseType) -> bool {
     response_type.has(ResponseType::ID_TOKEN) || response_type.has(ResponseType::TOKEN)
 }
@@ -96,6 +157,24 @@ mod tests {
             assert_eq!(ResponseMode::Query.is_allowed_for(parsed), query, "{response_type}");
             assert!(ResponseMode::Fragment.is_allowed_for(parsed) && ResponseMode::FormPost.is_allowed_for(parsed));
         }
+    }
+
+    #[test]
+    fn rfc6749_4_2_2_what_is_said_about_an_access_token_comes_with_one_only() {
+        assert!(AuthorizationResponse::default().parameters().is_empty(), "response_type=none");
+        let access =
+            IssuedAccess { token: Secret::new("hpa_x"), expires_in: 3600, scope: Scope::parse("openid email") };
+        let mut response =
+            AuthorizationResponse { access: Some(access), id_token: Some("e.y.J".into()), ..Default::default() };
+        let names = |response: &AuthorizationResponse| -> Vec<_> {
+            response.parameters().into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+        };
+        assert_eq!(
+            names(&response),
+            ["access_token=hpa_x", "token_type=Bearer", "expires_in=3600", "scope=openid email", "id_token=e.y.J"]
+        );
+        response.access = None;
+        assert_eq!(names(&response), ["id_token=e.y.J"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Scopes at the authorization and token endpoints: which are known, what a request is granted, what a page shows.
 
 use super::error::{ErrorCode, OAuthError};
-use crate::model::client::{Client, GrantType};
+use crate::model::client::{Client, GrantType, ResponseType};
 use crate::model::scope::{Scope, is_token};
 
 /// The scope that makes a request one of OpenID Connect (OpenID Connect Core 1.0 section 3.1.2.1).
@@ -10,6 +10,9 @@ pub const OPENID: &str = "openid";
 /// Asks for refresh tokens (OpenID Connect Core 1.0 section 11). They come with every grant of a client that may use them,
 /// so this scope says what happens anyway.
 pub const OFFLINE_ACCESS: &str = "offline_access";
+
+/// In a client's own list: it may ask the introspection endpoint about tokens. The name is that of django-oidc-provider.
+pub const TOKEN_INTROSPECTION: &str = "token_introspection";
 
 /// The scopes that the specification defines with the claims that each asks for (OpenID Connect Core 1.0 sections 5.4 and
 /// 11), in the order in which discovery and pages list them.
@@ -67,10 +70,11 @@ pub fn parse(text: &str) -> Result<Scope, OAuthError> {
 /// RFC 6749 section 3.3 and OpenID Connect Core 1.0 section 3.1.2.1: what an authorization request is granted of what it
 /// asks for: the standard scopes and those of the client's own list. Others are ignored.
 ///
-/// `offline_access` is granted to clients that may use refresh tokens only (OpenID Connect Core 1.0 section 11).
-pub fn grant(asked: &Scope, client: &Client) -> Scope {
+/// `offline_access` is granted to clients that may use refresh tokens only, and where a code is given out (OpenID Connect Core 1.0
+/// section 11).
+pub fn grant(asked: &Scope, client: &Client, response_type: ResponseType) -> Scope {
     asked.retain(|token| match token {
-        OFFLINE_ACCESS => client.may_use(GrantType::RefreshToken),
+        OFFLINE_ACCESS => client.may_use(GrantType::RefreshToken) && response_type.has(ResponseType::CODE),
         _ => STANDARD.iter().any(|(name, _)| *name == token) || client.scope.contains(token),
     })
 }
@@ -133,14 +137,21 @@ mod tests {
     #[test]
     fn rfc6749_3_3_unknown_scopes_are_ignored_and_the_clients_own_are_known() {
         let asked = Scope::parse("openid read:books email unknown offline_access");
-        assert_eq!(grant(&asked, &client("")).to_string(), "openid email offline_access");
-        assert_eq!(grant(&asked, &client("read:books x")).to_string(), "openid read:books email offline_access");
+        assert_eq!(grant(&asked, &client(""), ResponseType::CODE).to_string(), "openid email offline_access");
+        assert_eq!(
+            grant(&asked, &client("read:books x"), ResponseType::CODE).to_string(),
+            "openid read:books email offline_access"
+        );
     }
 
     #[test]
-    fn oidc_core_11_offline_access_needs_the_refresh_grant() {
-        let client = Client { grant_types: vec![GrantType::AuthorizationCode], ..client("offline_access") };
-        assert_eq!(grant(&Scope::parse("openid offline_access"), &client).to_string(), "openid");
+    fn oidc_core_11_offline_access_needs_the_refresh_grant_and_a_code() {
+        let asked = Scope::parse("openid offline_access");
+        let without = Client { grant_types: vec![GrantType::AuthorizationCode], ..client("offline_access") };
+        assert_eq!(grant(&asked, &without, ResponseType::CODE).to_string(), "openid");
+        assert_eq!(grant(&asked, &client(""), ResponseType::ID_TOKEN).to_string(), "openid");
+        let hybrid = ResponseType::CODE.with(ResponseType::ID_TOKEN);
+        assert_eq!(grant(&asked, &client(""), hybrid), asked);
     }
 
     #[test]

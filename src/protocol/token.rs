@@ -63,6 +63,10 @@ impl TokenRequest {
                 refresh_token: parse_bearer(form, "refresh_token")?,
                 scope: bounded(form, "scope", MAX_SCOPE)?.map(scope::parse).transpose()?,
             }),
+            GrantType::Implicit | GrantType::ClientCredentials | GrantType::Password => Err(OAuthError::new(
+                ErrorCode::UnsupportedGrantType,
+                "this grant_type is not one of the token endpoint",
+            )),
         }
     }
 
@@ -126,6 +130,15 @@ pub struct TokenResponse {
 pub enum TokenType {
     /// Whoever bears it may use it (RFC 6750).
     Bearer,
+}
+
+impl TokenType {
+    /// The wire name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+        }
+    }
 }
 
 fn expose<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {

@@ -41,14 +41,15 @@ pub(super) async fn redeem(
     if let Some(void) = found.voided_by(client, now) {
         return Err(invalid_grant(REFUSED, void.to_string()));
     }
+    let user = found.user.as_deref().ok_or_else(unknown)?;
     let refresh = client.may_use(GrantType::RefreshToken);
     let minted = issue::tokens(app, client, &found.grant, found.grant.scope.clone(), refresh, now);
     let nonce = found.grant.nonce.as_deref();
-    let occasion = Occasion { client, user: &found.user, grant: &found.grant, nonce, now };
+    let occasion = Occasion { client, user, grant: &found.grant, nonce, now };
     let response = issue::token_response(app, &occasion, &minted).await?;
     match app.store.redeem_code(&found.token.id, redemption, minted.rows, now).await? {
         Redeem::Granted => {
-            app.codes.remove(&found.user.id, found.token.id);
+            app.codes.remove(&user.id, found.token.id);
             Ok(response)
         }
         Redeem::Reused => {

@@ -33,6 +33,7 @@ pub(super) async fn rotate(
     if let Some(void) = found.voided_by(client, now) {
         return Err(invalid_grant(REFUSED, void.to_string()));
     }
+    let user = found.user.as_deref().ok_or_else(unknown)?;
     // A look before the work, as with codes.
     if now >= found.token.expires_at {
         return Err(invalid_grant(REFUSED, RotateRefusal::Expired.to_string()));
@@ -48,7 +49,7 @@ pub(super) async fn rotate(
     // RFC 6749 section 6: the scope may be narrowed, and only this access token is narrower then.
     let scope = narrow(&found.grant.scope, scope)?;
     let minted = issue::tokens(app, client, &found.grant, scope, client.rotates_refresh_tokens(), now);
-    let occasion = Occasion { client, user: &found.user, grant: &found.grant, nonce: None, now };
+    let occasion = Occasion { client, user, grant: &found.grant, nonce: None, now };
     let mut response = issue::token_response(app, &occasion, &minted).await?;
     let rotation = Rotation {
         digest: bearer.digest(),
