@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{APPLICATION, PLAYGROUND};
+use crate::protocol::response::SUPPORTED_RESPONSE_TYPES;
 
 /// Where redirect URIs of the clients are registered. Any other of this machine is taken too.
 const REDIRECT_URIS: [&str; 3] = ["http://localhost/callback", "http://127.0.0.1/callback", "http://[::1]/callback"];
@@ -27,6 +28,7 @@ pub(super) fn clients(playground_callback: &str) -> [Value; 3] {
             "client_id": PLAYGROUND,
             "client_name": "Playground",
             "redirect_uris": [playground_callback],
+            "response_types": SUPPORTED_RESPONSE_TYPES.map(|kind| kind.to_string()),
             "require_consent": false,
         }),
     ]

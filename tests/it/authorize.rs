@@ -111,11 +111,12 @@ async fn rfc6749_4_1_2_1_a_missing_or_unsupported_response_type_is_told_to_the_c
         ("", "invalid_request", Mode::Query),
         ("nonsense", "unsupported_response_type", Mode::Query),
         ("code code", "unsupported_response_type", Mode::Query),
-        ("none", "unsupported_response_type", Mode::Query),
-        ("id_token", "unsupported_response_type", Mode::Fragment),
-        ("token", "unsupported_response_type", Mode::Fragment),
-        ("code id_token", "unsupported_response_type", Mode::Fragment),
-        ("token id_token code", "unsupported_response_type", Mode::Fragment),
+        ("code none", "unsupported_response_type", Mode::Query),
+        ("none", "unauthorized_client", Mode::Query),
+        ("id_token", "unauthorized_client", Mode::Fragment),
+        ("token", "unauthorized_client", Mode::Fragment),
+        ("code id_token", "unauthorized_client", Mode::Fragment),
+        ("token id_token code", "unauthorized_client", Mode::Fragment),
     ] {
         let answer = answer(&provider, &request(&[("response_type", response_type), ("state", &state)])).await;
         assert_eq!((answer.error(), answer.mode), (error, mode), "{response_type}");

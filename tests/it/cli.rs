@@ -259,8 +259,9 @@ fn bad_clients_are_refused_with_one_line_and_nothing_is_made() {
             "hallpass: HS256 needs a secret of 32 bytes or more (RFC 7518 section 3.2)",
         ),
         (
-            &["--redirect-uri", "https://a/", "--response-type", "id_token"],
-            "hallpass: response type \"id_token\" is not supported; code is",
+            &["--redirect-uri", "https://a/", "--response-type", "id-token"],
+            "hallpass: response type \"id-token\" is not supported; code, id_token, id_token token, code id_token, code \
+             token, code id_token token, token, none are",
         ),
         (&["--redirect-uri", "https://a/", "--owner", "nobody"], "hallpass: there is no user nobody"),
         (

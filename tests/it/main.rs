@@ -22,6 +22,7 @@ mod crash;
 mod dev;
 mod discovery;
 mod durability;
+mod front_channel;
 mod golden;
 mod harness;
 mod hostile;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use hallpass::dev::PLAYGROUND;
+use hallpass::model::client::GrantType;
+use hallpass::protocol::response::SUPPORTED_RESPONSE_TYPES;
+
 use crate::harness::http::unescape;
 use crate::harness::{ADA, BOB, Browser, CLIENT, PASSWORD, PUBLIC, Provider, Response, SECRET, exchange};
 
@@ -89,6 +93,7 @@ async fn one_click_runs_the_whole_flow_and_every_check_passes() {
         [
             "state",
             "response_iss",
+            "response_type",
             "signature",
             "alg",
             "iss",
@@ -168,6 +173,46 @@ async fn a_fragment_is_posted_by_the_page_or_by_hand() {
     let page = browser.post(CALLBACK, &[("csrf", &csrf), ("fragment", &address)]).await;
     assert_eq!(outcome(&page), "verified");
     assert!(shown(&page, "playground-response").contains("/playground/callback#code="));
+}
+
+#[tokio::test]
+async fn oidc_core_3_3_2_8_every_response_type_is_checked_to_the_end() {
+    let provider = Provider::start_for_development().await;
+    provider
+        .change_client(PLAYGROUND, |client| {
+            client.response_types = SUPPORTED_RESPONSE_TYPES.to_vec();
+            client.grant_types.push(GrantType::Implicit);
+        })
+        .await;
+    let mut browser = provider.browser();
+    for (response_type, also) in [
+        ("id_token", &[][..]),
+        ("id_token token", &["at_hash", "sub"]),
+        ("token", &[]),
+        ("code id_token", &["c_hash", "at_hash", "sub", "both_sub"]),
+        ("code token", &["at_hash", "sub"]),
+        ("code id_token token", &["at_hash", "c_hash", "sub", "both_sub"]),
+        ("none", &[]),
+    ] {
+        let reply = begin(&mut browser, &provider, &[("user", ADA), ("response_type", response_type)]).await;
+        let reply = browser.send("GET", reply.location(), &[], None).await;
+        let address = reply.location().to_owned();
+        let page = if address.contains('#') {
+            let csrf = browser.get(CALLBACK).await.field("csrf");
+            browser.post(CALLBACK, &[("csrf", &csrf), ("fragment", &address)]).await
+        } else {
+            browser.get(address.strip_prefix(&provider.issuer).unwrap()).await
+        };
+        assert_eq!(outcome(&page), "verified", "{response_type}: {:?}", failed(&page));
+        let names: Vec<String> = checks(&page).into_iter().map(|(name, _)| name).collect();
+        for name in ["response_type"].iter().chain(also) {
+            assert!(names.iter().any(|other| other == name), "{response_type}: no check {name} in {names:?}");
+        }
+        assert_eq!(
+            names.iter().any(|name| name == "signature"),
+            response_type.contains("id_token") || response_type.contains("code")
+        );
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::jose::hash::left_half_hash;
 use crate::jose::jwk::PublicKey;
 use crate::jose::jws::{Header, Jws, JwsError, Verifier};
 use crate::jose::jwt::Claims;
+use crate::model::client::ResponseType;
 use crate::page::Check;
 
 /// What was found where something is missing.
@@ -33,8 +34,10 @@ pub(super) struct Expected<'a> {
     pub(super) nonce: Option<&'a str>,
     /// The access token that came along.
     pub(super) access_token: Option<&'a str>,
-    /// The code that it was redeemed with.
+    /// The code that came along, or that it was redeemed with.
     pub(super) code: Option<&'a str>,
+    /// Whether it came through the browser: then it has to say what came along.
+    pub(super) in_front: bool,
     /// When it asked.
     pub(super) asked_at: Timestamp,
     /// When the login may have been at the earliest: by `max_age` or `prompt=login`, if the request had one.
@@ -59,6 +62,20 @@ pub(super) fn response(form: &Form, state: &str, issuer: &str) -> Vec<Check> {
         equal("state", "The answer belongs to this browser's own request", "RFC 6749, 10.12", state, said("state")),
         equal("response_iss", "It comes from the provider that was asked", "RFC 9207, 2.4", issuer, said("iss")),
     ]
+}
+
+/// Multiple Response Types sections 3 to 5: whether the answer carries what was asked for, and no more.
+pub(super) fn parts(form: &Form, asked: &str) -> Check {
+    let asked = ResponseType::parse(asked).unwrap_or(ResponseType::CODE);
+    let parts =
+        [("code", ResponseType::CODE), ("id_token", ResponseType::ID_TOKEN), ("access_token", ResponseType::TOKEN)];
+    let list = |there: &dyn Fn(&str, ResponseType) -> bool| {
+        let names: Vec<_> = parts.iter().filter(|(name, part)| there(name, *part)).map(|(name, _)| *name).collect();
+        if names.is_empty() { NOTHING.to_owned() } else { names.join(", ") }
+    };
+    let expected = list(&|_, part| asked.has(part));
+    let found = list(&|name, _| form.get(name).is_some());
+    equal("response_type", "It carries what was asked for, and no more", "Multiple Response Types, 5", &expected, found)
 }
 
 /// The key of a JWK Set that a header names, or the client's secret for HS256.
@@ -89,6 +106,13 @@ pub(super) fn id_token(token: &str, jwks: &Value, secret: Option<&Secret>, expec
 pub(super) fn same_subject(subject: &str, userinfo: &Value) -> Check {
     let found = userinfo.get("sub").and_then(Value::as_str).unwrap_or(NOTHING);
     equal("sub", "UserInfo speaks of the same user", "OIDC Core 5.3.2", subject, found.to_owned())
+}
+
+/// OpenID Connect Core 1.0 section 3.3.3.6: the ID token that came through the browser and the one that the code was redeemed for
+/// speak of the same user.
+pub(super) fn same_in_both(in_front: &str, behind: Option<&str>) -> Check {
+    let rule = "Both ID tokens speak of the same user";
+    equal("both_sub", rule, "OIDC Core 3.3.3.6", in_front, behind.unwrap_or(NOTHING).to_owned())
 }
 
 /// A token response in which there should have been an ID token.
@@ -237,11 +261,14 @@ fn bindings(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
     let rule = "It was made for this very request";
     let mut checks = vec![equal("nonce", rule, "OIDC Core 3.1.3.7 (11)", wanted, found)];
     for (name, rule, section, value, listed_always) in [
-        ("at_hash", "The access token belongs to it", "OIDC Core 3.1.3.8", expected.access_token, true),
+        ("at_hash", "The access token belongs to it", "OIDC Core 3.1.3.8", expected.access_token, !expected.in_front),
         ("c_hash", "The code belongs to it", "OIDC Core 3.3.2.11", expected.code, false),
     ] {
         let hash = value.map(|value| left_half_hash(expected.algorithm, value));
         match (claims.get(name), hash) {
+            (None, Some(hash)) if expected.in_front => {
+                checks.push(equal(name, rule, section, &hash, NOTHING.to_owned()))
+            }
             (Some(claim), Some(hash)) => checks.push(equal(name, rule, section, &hash, shown(Some(claim)))),
             (Some(claim), None) => checks.push(equal(name, rule, section, NOTHING, shown(Some(claim)))),
             (None, _) if listed_always => checks.push(equal(name, rule, section, OPTIONAL, OPTIONAL.to_owned())),
@@ -327,6 +354,7 @@ mod tests {
 
     fn expected() -> Expected<'static> {
         Expected {
+            in_front: false,
             issuer: "https://id.example",
             client_id: "app",
             algorithm: Algorithm::Rs256,

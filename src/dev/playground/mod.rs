@@ -122,8 +122,9 @@ pub async fn callback(app: &App, request: &mut Request) -> Result<Reply, Fault> 
     }
     if answer.get("error").is_some() {
         report.refused("the authorization endpoint", answer.get("error"), answer.get("error_description"));
-    } else if let Some(code) = answer.get("code") {
-        redeem(app, request, &client, &run, code, &mut report).await?;
+    } else {
+        report.checks.push(check::parts(&answer, asked.get("response_type").unwrap_or_default()));
+        take_front(app, request, &client, &run, &answer, &mut report).await?;
     }
     let ticket = report.ticket(app, &client, &run, &browser)?;
     Ok(report.show(app, &client, browser, ticket)?.cookie(Run::forget(app)))
@@ -190,6 +191,45 @@ fn in_fragment(text: &str) -> Result<Form, Fault> {
     Form::parse(parameters.trim().as_bytes()).map_err(|error| Fault::expired(error.to_string()))
 }
 
+/// OpenID Connect Core 1.0 sections 3.2.2.8 to 3.2.2.11 and 3.3.2.8 to 3.3.2.12: what came through the browser, and then what the
+/// code is redeemed for.
+async fn take_front(
+    app: &App,
+    request: &Request,
+    client: &Client,
+    run: &Run,
+    answer: &Form,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let asked = run.request();
+    let (code, access_token) = (answer.get("code"), answer.get("access_token"));
+    report.answered = true;
+    if let Some(id_token) = answer.get("id_token") {
+        let expected = Expected {
+            nonce: asked.get("nonce"),
+            access_token,
+            code,
+            in_front: true,
+            asked_at: run.begun_at,
+            login_since: run.login_since(),
+            ..expected(app, request, client)
+        };
+        take_id_token(app, client, id_token, &expected, report).await?;
+    }
+    if let Some(code) = code {
+        let in_front = report.subject().map(ToOwned::to_owned);
+        redeem(app, request, client, run, code, report).await?;
+        // Section 3.3.3.6.
+        if let Some(subject) = in_front {
+            report.checks.push(check::same_in_both(&subject, report.subject()));
+        }
+    } else if let Some(access_token) = access_token {
+        report.scope = answer.get("scope").map(ToOwned::to_owned);
+        ask_for_user(app, request, access_token, report).await?;
+    }
+    Ok(())
+}
+
 /// RFC 6749 section 4.1.3: redeems the code.
 async fn redeem(
     app: &App,
@@ -228,6 +268,7 @@ fn expected<'a>(app: &'a App, request: &Request, client: &'a Client) -> Expected
         nonce: None,
         access_token: None,
         code: None,
+        in_front: false,
         asked_at: request.now(),
         login_since: None,
         earlier: None,
@@ -253,25 +294,38 @@ async fn take_tokens(
     report.refresh_token = call.text("refresh_token").map(ToOwned::to_owned);
     let access_token = call.text("access_token");
     match call.text("id_token") {
-        Some(id_token) => {
-            let jwks: Value = serde_json::from_slice(jwks::jwks(app).await?.body()).unwrap_or_default();
-            let expected = Expected { access_token, ..expected };
-            report.checks.extend(check::id_token(id_token, &jwks, client.secret.as_ref(), &expected));
-            report.take_apart(id_token);
-        }
+        Some(id_token) => take_id_token(app, client, id_token, &Expected { access_token, ..expected }, report).await?,
         // Section 12.2: an answer to a refresh may come without.
         None if expected.earlier.is_some() => {}
         None => report.checks.push(check::missing_id_token()),
     }
-    if let Some(access_token) = access_token {
-        let call = transcript::call_userinfo(app, request, access_token).await?;
-        if let Some(same) = report.subject().map(|subject| check::same_subject(subject, &call.answer)) {
-            report.checks.push(same);
-        }
-        report.name =
-            ["name", "preferred_username", "sub"].into_iter().find_map(|claim| call.text(claim)).map(ToOwned::to_owned);
-        report.userinfo = Some(call.exchange);
+    match access_token {
+        Some(access_token) => ask_for_user(app, request, access_token, report).await,
+        None => Ok(()),
     }
+}
+
+async fn take_id_token(
+    app: &App,
+    client: &Client,
+    id_token: &str,
+    expected: &Expected<'_>,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let jwks: Value = serde_json::from_slice(jwks::jwks(app).await?.body()).unwrap_or_default();
+    report.checks.extend(check::id_token(id_token, &jwks, client.secret.as_ref(), expected));
+    report.take_apart(id_token);
+    Ok(())
+}
+
+async fn ask_for_user(app: &App, request: &Request, access_token: &str, report: &mut Report) -> Result<(), Fault> {
+    let call = transcript::call_userinfo(app, request, access_token).await?;
+    if let Some(same) = report.subject().map(|subject| check::same_subject(subject, &call.answer)) {
+        report.checks.push(same);
+    }
+    report.name =
+        ["name", "preferred_username", "sub"].into_iter().find_map(|claim| call.text(claim)).map(ToOwned::to_owned);
+    report.userinfo = Some(call.exchange);
     Ok(())
 }
 

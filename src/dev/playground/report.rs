@@ -24,6 +24,8 @@ pub(super) struct Report {
     pub(super) choices: Choices,
     /// Whose configuration is shown.
     pub(super) application: Arc<Client>,
+    /// Whether the authorization endpoint gave what it was asked for, or said that it did.
+    pub(super) answered: bool,
     pub(super) authorization: Option<Exchange>,
     pub(super) token: Option<Exchange>,
     pub(super) userinfo: Option<Exchange>,
@@ -43,6 +45,7 @@ impl Report {
         Self {
             choices: run.choices(),
             application,
+            answered: false,
             authorization: None,
             token: None,
             userinfo: None,
@@ -123,15 +126,20 @@ impl Report {
             (Some(error), _) => {
                 (Outcome::Error, error.code.clone(), format!("The provider refused the request, at {}.", error.step))
             }
-            (None, 0) if self.token.is_some() => (
+            (None, 0) if self.answered && self.subject().is_none() && self.userinfo.is_none() => (
+                Outcome::Verified,
+                "The user agreed".to_owned(),
+                format!("All {total} checks passed: that is all that this response_type tells."),
+            ),
+            (None, 0) if self.answered || self.token.is_some() => (
                 Outcome::Verified,
                 format!("{name} is signed in"),
                 format!("All {total} checks passed: an application with this request gets what follows."),
             ),
             (None, 0) => (
                 Outcome::Error,
-                "There is no code in the answer".to_owned(),
-                "It has neither a code nor an error.".to_owned(),
+                "There is nothing in the answer".to_owned(),
+                "It has neither what was asked for nor an error.".to_owned(),
             ),
             (None, _) => (
                 Outcome::Failed,
