@@ -2,6 +2,7 @@
 
 use super::App;
 use super::fault::Fault;
+use super::hook::About;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::jose::hash::left_half_hash;
@@ -191,6 +192,8 @@ pub struct Occasion<'a> {
     pub user: &'a User,
     /// What it comes from.
     pub grant: &'a Grant,
+    /// What the tokens are good for: the grant's scope or less.
+    pub scope: &'a Scope,
     /// `nonce` of the authentication request that it answers; none when it answers a refresh (section 12.2).
     pub nonce: Option<&'a str>,
     /// The present.
@@ -230,19 +233,24 @@ pub struct Beside<'a> {
 }
 
 /// A signed ID token (OpenID Connect Core 1.0 sections 2, 3.1.3.6, 3.2.2.10 and 3.3.2.11). Where it comes alone, nothing
-/// else can carry the claims of the scope, so they are in it (section 5.4).
+/// else can carry the claims of the scope, so they are in it (section 5.4); elsewhere they are where `id_token.include_claims` says so.
 ///
 /// # Errors
 /// When it can't be signed.
 pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) -> Result<String, Fault> {
-    let Occasion { client, user, grant, nonce, now } = *occasion;
+    let Occasion { client, user, grant, scope, nonce, now } = *occasion;
     let asked = grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
     let alone = beside.access.is_none() && beside.code.is_none();
-    let scope = if alone { Some(&grant.scope) } else { None };
+    let with_scope = alone || app.settings.id_token.include_claims;
+    let about = About { client, user: Some(user), scope };
+    let mut claims = id_token_claims(user, with_scope.then_some(scope), asked.as_ref());
+    if with_scope {
+        claims = app.hooks.claims(claims, about).await?;
+    }
     let hash = |value: &Secret| left_half_hash(client.id_token_algorithm, value.expose());
     let payload = IdToken {
         issuer: app.issuer.as_str(),
-        subject: &user.id,
+        subject: &app.hooks.subject(user, client),
         audience: &client.id,
         issued_at: now,
         expires_at: now + app.settings.lifetimes.id_token,
@@ -252,7 +260,7 @@ pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) ->
         at_hash: beside.access.map(hash).as_deref(),
         c_hash: beside.code.map(hash).as_deref(),
         session: grant.session,
-        claims: id_token_claims(user, scope, asked.as_ref()),
+        claims: app.hooks.id_token(claims, about).await?,
     }
     .to_json();
     app.keys.sign(&app.store, client, payload).await

@@ -10,6 +10,7 @@ pub mod cors;
 pub mod csrf;
 pub mod development;
 pub mod fault;
+pub mod hook;
 pub mod issue;
 pub mod key_ring;
 pub mod known_browser;
@@ -24,6 +25,7 @@ pub mod request;
 pub mod throttle;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +48,7 @@ use browser::Cookies;
 use codes::Codes;
 use development::Development;
 use fault::Fault;
+use hook::{Hook, Hooks};
 use key_ring::KeyRing;
 use origins::Origins;
 use password::Passwords;
@@ -79,6 +82,8 @@ pub struct App {
     pub races: Races,
     /// The codes that wait to be redeemed.
     pub codes: Codes,
+    /// What the program around decides.
+    pub hooks: Hooks,
     /// The origins of clients.
     pub origins: Origins,
     /// The names of our cookies.
@@ -185,6 +190,7 @@ impl App {
             keys: KeyRing::new(signing_width, settings.signing.queue),
             races: Races::default(),
             codes: Codes::default(),
+            hooks: Hooks::default(),
             origins: Origins::default(),
             development,
             pending: store.server_key().sealer("pending authorization request"),
@@ -197,6 +203,12 @@ impl App {
             random,
             store,
         })
+    }
+
+    /// The same with hooks, in their order.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Vec<Arc<dyn Hook>>) -> Self {
+        Self { hooks: Hooks::new(hooks), ..self }
     }
 
     /// Which redirect URIs are good beside those that clients have registered.

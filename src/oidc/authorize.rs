@@ -144,12 +144,13 @@ async fn step(
         Some(login) => app.store.consent(&login.user.id, &client.id).await?,
         None => None,
     };
+    let subject = session.as_ref().map(|login| app.hooks.subject(&login.user, client));
     let facts = Facts {
         prompt: asked.prompt,
         max_age: asked.max_age,
         requested_at: asked.created_at,
         login: session.as_ref().map(|login| Login {
-            user: &login.user.id,
+            subject: subject.as_deref().unwrap_or_default(),
             auth_time: login.session.auth_time,
             chosen: pending.chosen == Some(login.session.id),
         }),
@@ -232,7 +233,14 @@ async fn respond(
     let id_token = if wants(ResponseType::ID_TOKEN) {
         let nonce = grant.nonce.as_deref();
         let beside = Beside { access: access.1.as_ref(), code: code.1.as_ref() };
-        Some(issue::id_token(app, &Occasion { client, user: &login.user, grant: &grant, nonce, now }, beside).await?)
+        Some(
+            issue::id_token(
+                app,
+                &Occasion { client, user: &login.user, grant: &grant, scope: &grant.scope, nonce, now },
+                beside,
+            )
+            .await?,
+        )
     } else {
         None
     };

@@ -6,9 +6,11 @@ use hyper::Method;
 
 use crate::app::App;
 use crate::app::fault::Fault;
+use crate::app::hook::About;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::secret::Secret;
+use crate::model::client::Client;
 use crate::model::id::{Bearer, BearerKind};
 use crate::model::scope::Scope;
 use crate::protocol::bearer;
@@ -23,12 +25,17 @@ use crate::store::AccessContext;
 /// RFC 6750 section 3.1: `invalid_request`, `invalid_token`, `insufficient_scope`.
 pub async fn userinfo(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let Some(token) = presented_token(app, request).await? else { return Err(Fault::token_missing()) };
-    let access = live_access(app, request, &token).await?;
+    let (access, client) = live_access(app, request, &token).await?;
     bearer::check_scope(&access.token.scope, &Scope::parse(OPENID))?;
     // What a client got for itself says nothing about anybody.
-    let user = access.user.as_deref().ok_or_else(|| bearer::no_user())?;
+    let user = access.user.as_deref().ok_or_else(bearer::no_user)?;
     let asked = access.grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
-    Ok(Reply::json(&userinfo_claims(user, &access.token.scope, asked.as_ref())).no_store())
+    let subject = app.hooks.subject(user, &client);
+    let scope = &access.token.scope;
+    let claims = userinfo_claims(user, &subject, scope, asked.as_ref());
+    let mut claims = app.hooks.claims(claims, About { client: &client, user: Some(user), scope }).await?;
+    claims.insert("sub".to_owned(), subject.into());
+    Ok(Reply::json(&claims).no_store())
 }
 
 /// RFC 6750 section 2: in the header, in a form, or in the query where the settings allow it.
@@ -39,8 +46,8 @@ async fn presented_token(app: &App, request: &mut Request) -> Result<Option<Secr
     Ok(bearer::parse_token(request.authorization()?, form.as_ref(), query.as_ref())?)
 }
 
-/// The access token in its context, if everything that it stands on still holds.
-async fn live_access(app: &App, request: &Request, token: &Secret) -> Result<Arc<AccessContext>, Fault> {
+/// The access token in its context, and its client, if everything that it stands on still holds.
+async fn live_access(app: &App, request: &Request, token: &Secret) -> Result<(Arc<AccessContext>, Arc<Client>), Fault> {
     let refused = |why: &str| Fault::from(bearer::invalid_token(why));
     let bearer = Bearer::parse(BearerKind::AccessToken, token.expose()).ok_or_else(|| refused("not one of ours"))?;
     let access = app.store.find_access_token(&bearer).await?.ok_or_else(|| refused("there is no such token"))?;
@@ -51,5 +58,5 @@ async fn live_access(app: &App, request: &Request, token: &Secret) -> Result<Arc
     if let Some(void) = access.voided_by(&client, request.now()) {
         return Err(refused(&void.to_string()));
     }
-    Ok(access)
+    Ok((access, client))
 }

@@ -10,9 +10,14 @@ use crate::model::user::User;
 
 /// OpenID Connect Core 1.0 section 5.3.2: `sub`, then the claims of the granted scopes, then those that the client asked
 /// for by name.
-pub fn userinfo_claims(user: &User, granted: &Scope, request: Option<&ClaimsRequest>) -> Map<String, Value> {
+pub fn userinfo_claims(
+    user: &User,
+    subject: &str,
+    granted: &Scope,
+    request: Option<&ClaimsRequest>,
+) -> Map<String, Value> {
     let mut claims = Map::new();
-    claims.insert("sub".to_owned(), Value::from(user.id.as_str()));
+    claims.insert("sub".to_owned(), Value::from(subject));
     add_scope(&mut claims, user, granted);
     request.iter().flat_map(|request| &request.userinfo).for_each(|wish| add(&mut claims, user, &wish.name));
     claims
@@ -115,12 +120,12 @@ mod tests {
 
     fn userinfo(user: &User, scope: &str, request: &Value) -> Value {
         let request = ClaimsRequest::parse(&request.to_string()).unwrap();
-        Value::Object(userinfo_claims(user, &Scope::parse(scope), Some(&request)))
+        Value::Object(userinfo_claims(user, user.id.as_str(), &Scope::parse(scope), Some(&request)))
     }
 
     #[test]
     fn oidc_core_5_4_each_scope_gives_its_claims_and_sub_comes_first() {
-        let all = userinfo_claims(&full(), &Scope::parse("phone address email profile openid"), None);
+        let all = userinfo_claims(&full(), "u1", &Scope::parse("phone address email profile openid"), None);
         assert_eq!(all.len(), 1 + 14 + 2 + 1 + 2);
         assert_eq!(all.keys().next().map(String::as_str), Some("sub"));
         assert_eq!(all["address"], json!({"country": "FR"}));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::standard_claim::RESERVED;
 use crate::base::clock::Timestamp;
-use crate::model::id::{ClientId, SessionId, UserId};
+use crate::model::id::{ClientId, SessionId};
 
 /// The authentication context class of a login with a password, the only kind there is: `acr` of OpenID Connect Core 1.0
 /// section 2. Nothing is promised by it beyond that the user proved who they are; 0 would deny even that.
@@ -20,7 +20,7 @@ pub struct IdToken<'a> {
     /// `iss`.
     pub issuer: &'a str,
     /// `sub`.
-    pub subject: &'a UserId,
+    pub subject: &'a str,
     /// `aud`: the client, and nobody else, so that there is no need for `azp`.
     pub audience: &'a ClientId,
     /// `exp`.
@@ -74,7 +74,7 @@ impl IdToken<'_> {
         claims.retain(|name, _| !RESERVED.contains(&name.as_str()));
         let members = Members {
             iss: self.issuer,
-            sub: self.subject.as_str(),
+            sub: self.subject,
             aud: self.audience.as_str(),
             exp: self.expires_at.as_secs(),
             iat: self.issued_at.as_secs(),
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn oidc_core_2_the_members_and_their_order() {
-        let (subject, audience) = (UserId::new("u1"), ClientId::new("app"));
+        let audience = ClientId::new("app");
         let amr = ["pwd".to_owned()];
         let mut claims = Map::new();
         for (name, value) in [("email", json!("a@x.example")), ("sub", json!("other")), ("exp", json!(1))] {
@@ -110,7 +110,7 @@ mod tests {
         }
         let mut token = IdToken {
             issuer: "https://id.example",
-            subject: &subject,
+            subject: "u1",
             audience: &audience,
             expires_at: Timestamp::from_millis(1_700_000_600_999),
             issued_at: Timestamp::from_millis(1_700_000_000_999),

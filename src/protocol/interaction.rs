@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::error::ErrorCode;
 use super::prompt::Prompt;
 use crate::base::clock::Timestamp;
-use crate::model::id::UserId;
 
 /// What is known when the next step is to be named.
 #[derive(Clone, Debug)]
@@ -31,8 +30,8 @@ pub struct Facts<'a> {
 /// A browser's login.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
-    /// Who.
-    pub user: &'a UserId,
+    /// `sub` for the client.
+    pub subject: &'a str,
     /// When they last proved it.
     pub auth_time: Timestamp,
     /// Whether they were chosen in the account chooser for this very request.
@@ -105,7 +104,7 @@ fn needed_step<'a>(facts: &Facts<'a>) -> Step<'a> {
     let Some(login) = &facts.login else { return log_in(LoginReason::Nobody) };
     // Whoever logged in after the request came did so for it.
     let fresh = login.auth_time >= facts.requested_at;
-    if !facts.accepts_subject(login.user.as_str()) {
+    if !facts.accepts_subject(login.subject) {
         // Section 3.1.2.1, `id_token_hint`: the other one had the opportunity, so asking again would have no end.
         return if fresh { Step::Refuse(ErrorCode::LoginRequired) } else { log_in(LoginReason::SomebodyElse) };
     }

@@ -5,8 +5,8 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_030_500);
 /// A login of the hour before.
 const BEFORE: Timestamp = Timestamp::from_millis(1_699_996_400_500);
 
-fn user() -> UserId {
-    UserId::new("ann")
+fn user() -> &'static str {
+    "ann"
 }
 
 fn facts(login: Option<Login<'_>>) -> Facts<'_> {
@@ -22,8 +22,8 @@ fn facts(login: Option<Login<'_>>) -> Facts<'_> {
     }
 }
 
-fn login(user: &UserId, auth_time: Timestamp) -> Option<Login<'_>> {
-    Some(Login { user, auth_time, chosen: false })
+fn login(subject: &str, auth_time: Timestamp) -> Option<Login<'_>> {
+    Some(Login { subject, auth_time, chosen: false })
 }
 
 fn log_in(reason: LoginReason) -> Step<'static> {
@@ -58,7 +58,7 @@ fn oidc_core_3_1_2_all_combinations_keep_the_promises() {
             for max_age in max_ages {
                 for (hinted_subject, claimed_subjects) in subjects {
                     for consent in consents {
-                        let login = at.map(|(auth_time, chosen)| Login { user: &user, auth_time, chosen });
+                        let login = at.map(|(auth_time, chosen)| Login { subject: user, auth_time, chosen });
                         let facts =
                             Facts { prompt, max_age, hinted_subject, claimed_subjects, consent, ..facts(login) };
                         check(&facts);
@@ -127,7 +127,7 @@ fn oidc_core_3_1_2_1_prompt_login_is_met_by_a_login_since_the_request_only() {
         (REQUESTED, Step::Respond),
         (NOW, Step::Respond),
     ] {
-        let facts = Facts { prompt: Prompt::LOGIN, ..facts(login(&user, auth_time)) };
+        let facts = Facts { prompt: Prompt::LOGIN, ..facts(login(user, auth_time)) };
         assert_eq!(next_step(&facts), expected, "{auth_time}");
     }
 }
@@ -144,7 +144,7 @@ fn oidc_core_3_1_2_1_max_age_counts_whole_seconds() {
         (0, 0, log_in(LoginReason::TooOld)),
     ] {
         let now = NOW + Duration::from_millis(later);
-        let facts = Facts { max_age: Some(max_age), now, ..facts(login(&user, BEFORE)) };
+        let facts = Facts { max_age: Some(max_age), now, ..facts(login(user, BEFORE)) };
         assert_eq!(next_step(&facts), expected, "{max_age} {later}");
     }
 }
@@ -154,7 +154,7 @@ fn oidc_core_3_1_2_1_max_age_is_met_by_a_login_for_the_request_however_long_the_
     let user = user();
     for max_age in [0, 1] {
         let now = NOW + Duration::from_secs(500);
-        let facts = Facts { max_age: Some(max_age), now, ..facts(login(&user, REQUESTED)) };
+        let facts = Facts { max_age: Some(max_age), now, ..facts(login(user, REQUESTED)) };
         assert_eq!(next_step(&facts), Step::Respond, "no loop");
     }
 }
@@ -162,7 +162,7 @@ fn oidc_core_3_1_2_1_max_age_is_met_by_a_login_for_the_request_however_long_the_
 #[test]
 fn oidc_core_3_1_2_1_select_account_asks_once() {
     let user = user();
-    let ask = Facts { prompt: Prompt::SELECT_ACCOUNT, ..facts(login(&user, BEFORE)) };
+    let ask = Facts { prompt: Prompt::SELECT_ACCOUNT, ..facts(login(user, BEFORE)) };
     assert_eq!(next_step(&ask), Step::SelectAccount);
     let chosen = Facts { login: ask.login.map(|login| Login { chosen: true, ..login }), ..ask.clone() };
     assert_eq!(next_step(&chosen), Step::Respond);
@@ -178,7 +178,7 @@ fn oidc_core_3_1_2_4_prompt_consent_wants_an_answer_to_this_request() {
         (ConsentState::NotNeeded, Step::Consent),
         (ConsentState::Given, Step::Respond),
     ] {
-        let facts = Facts { prompt: Prompt::CONSENT, consent, ..facts(login(&user, BEFORE)) };
+        let facts = Facts { prompt: Prompt::CONSENT, consent, ..facts(login(user, BEFORE)) };
         assert_eq!(next_step(&facts), expected);
     }
 }
@@ -186,8 +186,8 @@ fn oidc_core_3_1_2_4_prompt_consent_wants_an_answer_to_this_request() {
 #[test]
 fn oidc_core_3_1_2_1_somebody_else_than_the_hint_names_logs_in_once_and_is_then_refused() {
     let user = user();
-    let hinted = Facts { hinted_subject: Some("bob"), ..facts(login(&user, BEFORE)) };
+    let hinted = Facts { hinted_subject: Some("bob"), ..facts(login(user, BEFORE)) };
     assert_eq!(next_step(&hinted), Step::Login { reason: LoginReason::SomebodyElse, subject: Some("bob") });
-    let again = Facts { hinted_subject: Some("bob"), ..facts(login(&user, NOW)) };
+    let again = Facts { hinted_subject: Some("bob"), ..facts(login(user, NOW)) };
     assert_eq!(next_step(&again), Step::Refuse(ErrorCode::LoginRequired));
 }

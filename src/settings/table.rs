@@ -123,6 +123,13 @@ keys! {
         grace: Duration = "60s", Period(0..=HOUR);
     }
 
+    /// ID tokens (OpenID Connect Core 1.0 section 2).
+    id_token: IdToken {
+        /// Put the claims of the granted scopes into every ID token; otherwise they are at the userinfo endpoint, and in an
+        /// ID token only where it comes without any access token (section 5.4).
+        include_claims: bool = false, Switch;
+    }
+
     /// Proof key for code exchange (RFC 7636).
     pkce: Pkce {
         /// Take the method `plain` besides `S256`.

@@ -25,6 +25,7 @@ mod durability;
 mod front_channel;
 mod golden;
 mod harness;
+mod hook;
 mod hostile;
 mod house;
 mod http;

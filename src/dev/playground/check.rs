@@ -267,7 +267,7 @@ fn bindings(claims: &Claims, expected: &Expected<'_>) -> Vec<Check> {
         let hash = value.map(|value| left_half_hash(expected.algorithm, value));
         match (claims.get(name), hash) {
             (None, Some(hash)) if expected.in_front => {
-                checks.push(equal(name, rule, section, &hash, NOTHING.to_owned()))
+                checks.push(equal(name, rule, section, &hash, NOTHING.to_owned()));
             }
             (Some(claim), Some(hash)) => checks.push(equal(name, rule, section, &hash, shown(Some(claim)))),
             (Some(claim), None) => checks.push(equal(name, rule, section, NOTHING, shown(Some(claim)))),

@@ -45,7 +45,7 @@ pub(super) async fn redeem(
     let refresh = client.may_use(GrantType::RefreshToken);
     let minted = issue::tokens(app, client, &found.grant, found.grant.scope.clone(), refresh, now);
     let nonce = found.grant.nonce.as_deref();
-    let occasion = Occasion { client, user, grant: &found.grant, nonce, now };
+    let occasion = Occasion { client, user, grant: &found.grant, scope: &found.grant.scope, nonce, now };
     let response = issue::token_response(app, &occasion, &minted).await?;
     match app.store.redeem_code(&found.token.id, redemption, minted.rows, now).await? {
         Redeem::Granted => {

@@ -48,8 +48,8 @@ pub(super) async fn rotate(
     };
     // RFC 6749 section 6: the scope may be narrowed, and only this access token is narrower then.
     let scope = narrow(&found.grant.scope, scope)?;
-    let minted = issue::tokens(app, client, &found.grant, scope, client.rotates_refresh_tokens(), now);
-    let occasion = Occasion { client, user, grant: &found.grant, nonce: None, now };
+    let minted = issue::tokens(app, client, &found.grant, scope.clone(), client.rotates_refresh_tokens(), now);
+    let occasion = Occasion { client, user, grant: &found.grant, scope: &scope, nonce: None, now };
     let mut response = issue::token_response(app, &occasion, &minted).await?;
     let rotation = Rotation {
         digest: bearer.digest(),

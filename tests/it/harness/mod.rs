@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use hallpass::admin;
 use hallpass::app::App;
+use hallpass::app::hook::Hook;
 use hallpass::base::clock::{Clock, FixedClock, Timestamp};
 use hallpass::base::form::Form;
 use hallpass::base::random::Random;
@@ -87,6 +88,15 @@ impl Provider {
         provider
     }
 
+    /// The same with hooks, as a program has them that embeds the provider.
+    pub async fn start_with_hooks(settings: &[(&str, &str)], hooks: Vec<Arc<dyn Hook>>) -> Self {
+        let store = Store::in_memory(ServerKey::generate(&Random::seeded("server key")), &Options::default()).unwrap();
+        let provider = Self::serve_as(store, settings, FixedClock::new(START), false, hooks).await;
+        provider.fill().await;
+        provider.add_key(RSA).await;
+        provider
+    }
+
     /// The same before anybody has made a signing key.
     pub async fn start_without_key(settings: &[(&str, &str)]) -> Self {
         let key = ServerKey::generate(&Random::seeded("server key"));
@@ -105,7 +115,7 @@ impl Provider {
     pub async fn start_for_development_with(settings: &[(&str, &str)]) -> Self {
         let key = ServerKey::generate(&Random::seeded("server key"));
         let store = Store::in_memory(key, &Options::default()).unwrap();
-        let provider = Self::serve_as(store, settings, FixedClock::new(START), true).await;
+        let provider = Self::serve_as(store, settings, FixedClock::new(START), true, Vec::new()).await;
         provider.fill().await;
         provider.add_key(RSA).await;
         let playground = provider.app.development.as_ref().unwrap().playground.clone();
@@ -129,10 +139,16 @@ impl Provider {
     }
 
     async fn serve(store: Store, overrides: &[(&str, &str)], clock: FixedClock) -> Self {
-        Self::serve_as(store, overrides, clock, false).await
+        Self::serve_as(store, overrides, clock, false, Vec::new()).await
     }
 
-    async fn serve_as(store: Store, overrides: &[(&str, &str)], clock: FixedClock, development: bool) -> Self {
+    async fn serve_as(
+        store: Store,
+        overrides: &[(&str, &str)],
+        clock: FixedClock,
+        development: bool,
+        hooks: Vec<Arc<dyn Hook>>,
+    ) -> Self {
         let listeners: Vec<TcpListener> = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let port = listeners[0].local_addr().unwrap().port().to_string();
         let cheap = [("password.memory_kib", "8"), ("password.iterations", "1"), ("throttle.enabled", "false")];
@@ -147,7 +163,7 @@ impl Provider {
         } else {
             App::new(settings, store, time, Random::System).unwrap()
         };
-        let app = Arc::new(app);
+        let app = Arc::new(app.with_hooks(hooks));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn({
             let app = Arc::clone(&app);

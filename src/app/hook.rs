@@ -1,0 +1,124 @@
+//! Hooks: what a program that embeds hallpass adds to what the provider does by itself.
+//!
+//! Every method has a default that changes nothing. Several hooks are asked in the order in which they were given.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::fault::Fault;
+use crate::model::client::Client;
+use crate::model::scope::Scope;
+use crate::model::user::User;
+
+/// Names and values, in their order.
+pub type Claims = Map<String, Value>;
+
+/// What a hook answers, once it has come to it. It may wait for others: nobody but this one request waits with it.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, HookError>> + Send + 'a>>;
+
+/// Why a hook can't answer: for the log. The request fails, and its client learns no more than `server_error`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookError(String);
+
+impl HookError {
+    /// With the reason, without secrets.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for HookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a hook failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for HookError {}
+
+/// Whom a token is for, whom it speaks of, and what it is good for.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The client that it was issued to.
+    pub client: &'a Client,
+    /// Who granted it; nobody where the client asked for itself.
+    pub user: Option<&'a User>,
+    /// Its scope.
+    pub scope: &'a Scope,
+}
+
+/// Decisions that a deployment may want to take for itself.
+pub trait Hook: Send + Sync {
+    /// `sub` of a user for a client (OpenID Connect Core 1.0 section 8), if it isn't to be the user's id. It must never change and never
+    /// be given to two users, and has 255 characters of ASCII at most. The first hook that names one is heard.
+    fn subject(&self, _user: &User, _client: &Client) -> Option<String> {
+        None
+    }
+
+    /// Adds to the claims of the scope, or replaces them: at the `UserInfo` endpoint, and in ID tokens that carry them. `sub` can't be
+    /// replaced.
+    fn claims<'a>(&'a self, claims: Claims, _about: About<'a>) -> Answer<'a, Claims> {
+        Box::pin(ready(Ok(claims)))
+    }
+
+    /// Adds to the claims about the user in an ID token, or takes from them. What the protocol itself says there (`iss`, `sub`,
+    /// `aud`, `exp`, `nonce`, …) can't be replaced.
+    fn id_token<'a>(&'a self, claims: Claims, _about: About<'a>) -> Answer<'a, Claims> {
+        Box::pin(ready(Ok(claims)))
+    }
+}
+
+/// The hooks of a provider.
+#[derive(Clone, Default)]
+pub struct Hooks(Vec<Arc<dyn Hook>>);
+
+impl Hooks {
+    /// In this order.
+    pub fn new(hooks: Vec<Arc<dyn Hook>>) -> Self {
+        Self(hooks)
+    }
+
+    /// [`Hook::subject`], or else the user's id.
+    pub fn subject<'u>(&self, user: &'u User, client: &Client) -> Cow<'u, str> {
+        let named = self.0.iter().find_map(|hook| hook.subject(user, client));
+        named.map_or(Cow::Borrowed(user.id.as_str()), Cow::Owned)
+    }
+
+    /// [`Hook::claims`] of all.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub async fn claims(&self, mut claims: Claims, about: About<'_>) -> Result<Claims, Fault> {
+        for hook in &self.0 {
+            claims = hook.claims(claims, about).await?;
+        }
+        Ok(claims)
+    }
+
+    /// [`Hook::id_token`] of all.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub async fn id_token(&self, mut claims: Claims, about: About<'_>) -> Result<Claims, Fault> {
+        for hook in &self.0 {
+            claims = hook.id_token(claims, about).await?;
+        }
+        Ok(claims)
+    }
+}
+
+impl From<HookError> for Fault {
+    fn from(error: HookError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} hooks", self.0.len())
+    }
+}

@@ -1,0 +1,192 @@
+//! Hooks: what a program that embeds the provider decides for itself.
+
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+
+use hallpass::app::hook::{About, Answer, Claims, Hook, HookError};
+use hallpass::model::client::{Client, GrantType, ResponseType};
+use hallpass::model::user::User;
+use serde_json::json;
+
+use crate::harness::{self, ADA, BOB, CLIENT, Provider, SECRET, request};
+
+/// Adds its number to a list in ID tokens, and notes what it was asked about.
+#[derive(Default)]
+struct Stamp {
+    number: u64,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Hook for Stamp {
+    fn id_token<'a>(&'a self, mut claims: Claims, about: About<'a>) -> Answer<'a, Claims> {
+        let (client, user) = (&about.client.id, &about.user.unwrap().username);
+        self.asked.lock().unwrap().push(format!("{client} {user} {}", about.scope));
+        let list = claims.entry("stamps").or_insert_with(|| json!([]));
+        list.as_array_mut().unwrap().push(self.number.into());
+        for (name, value) in
+            [("sub", json!("mallory")), ("aud", json!("other")), ("exp", json!(1)), ("nonce", json!("x"))]
+        {
+            claims.insert(name.into(), value);
+        }
+        Box::pin(ready(Ok(claims)))
+    }
+}
+
+fn stamp(number: u64) -> Arc<Stamp> {
+    Arc::new(Stamp { number, asked: Mutex::default() })
+}
+
+/// `sub` is the e-mail address.
+struct Mail;
+
+impl Hook for Mail {
+    fn subject(&self, user: &User, client: &Client) -> Option<String> {
+        user.claims.get("email").and_then(|mail| mail.as_str()).map(|mail| format!("{mail} at {}", client.id))
+    }
+}
+
+/// Knows more than the user's record, and replaces what is there.
+struct Staff;
+
+impl Hook for Staff {
+    fn claims<'a>(&'a self, mut claims: Claims, about: About<'a>) -> Answer<'a, Claims> {
+        if about.scope.contains("staff") {
+            claims.insert("department".into(), json!("engines"));
+            claims.insert("given_name".into(), json!("Augusta"));
+            claims.insert("sub".into(), json!("mallory"));
+        }
+        Box::pin(ready(Ok(claims)))
+    }
+}
+
+struct Broken;
+
+impl Hook for Broken {
+    fn id_token<'a>(&'a self, _claims: Claims, _about: About<'a>) -> Answer<'a, Claims> {
+        Box::pin(ready(Err(HookError::new("the directory is down"))))
+    }
+}
+
+async fn staffed(settings: &[(&str, &str)]) -> Provider {
+    let provider = Provider::start_with_hooks(settings, vec![Arc::new(Staff)]).await;
+    provider.change_client(CLIENT, |client| client.scope = hallpass::model::scope::Scope::parse("staff")).await;
+    provider
+}
+
+#[tokio::test]
+async fn id_token_hooks_run_in_order_and_each_sees_what_the_one_before_made() {
+    for count in [1, 2] {
+        let stamps: Vec<_> = (1..=count).map(stamp).collect();
+        let hooks = stamps.iter().map(|stamp| Arc::clone(stamp) as Arc<dyn Hook>).collect();
+        let provider = Provider::start_with_hooks(&[], hooks).await;
+        let tokens = provider.tokens("openid email").await;
+        let (_, claims) = provider.verify(tokens.id()).await;
+        assert_eq!(claims["stamps"], json!((1..=count).collect::<Vec<_>>()));
+        for stamp in stamps {
+            assert_eq!(*stamp.asked.lock().unwrap(), [format!("{CLIENT} {ADA} openid email")]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_protocol_says_in_an_id_token_is_out_of_reach_of_hooks() {
+    let provider = Provider::start_with_hooks(&[], vec![stamp(1)]).await;
+    let code = provider.browser().code(ADA, &request(&[("nonce", "n")])).await;
+    let tokens = provider.redeem(&code).await.tokens();
+    let (_, claims) = provider.verify(tokens.id()).await;
+    assert_eq!((&claims["sub"], &claims["aud"], &claims["nonce"]), (&json!("id-of-ada"), &json!(CLIENT), &json!("n")));
+    assert_eq!(claims["exp"], json!(provider.now() + 600));
+}
+
+#[tokio::test]
+async fn hooks_see_the_narrower_scope_of_a_refresh() {
+    let hook = stamp(1);
+    let provider = Provider::start_with_hooks(&[], vec![Arc::clone(&hook) as Arc<dyn Hook>]).await;
+    let tokens = provider.tokens("openid email profile").await;
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("scope", "openid")];
+    provider.token(CLIENT, SECRET, &form).await.tokens();
+    let asked = hook.asked.lock().unwrap();
+    assert_eq!(*asked, [format!("{CLIENT} {ADA} openid email profile"), format!("{CLIENT} {ADA} openid")]);
+}
+
+#[tokio::test]
+async fn oidc_core_8_a_hook_may_name_the_subject_and_it_is_the_same_everywhere() {
+    let provider = Provider::start_with_hooks(&[], vec![Arc::new(Mail)]).await;
+    provider
+        .change_client(CLIENT, |client| {
+            client.response_types.push(ResponseType::CODE.with(ResponseType::ID_TOKEN));
+            client.grant_types.push(GrantType::Implicit);
+        })
+        .await;
+    let expected = json!("ada@ada.example at web");
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let tokens = provider.redeem(&code).await.tokens();
+    assert_eq!(provider.verify(tokens.id()).await.1["sub"], expected);
+    assert_eq!(provider.userinfo(&tokens.access_token).await.json()["sub"], expected);
+    let hybrid = request(&[("response_type", "code id_token"), ("nonce", "n"), ("prompt", "none")]);
+    let answer = harness::Answer::of(&browser.authorize(&hybrid).await);
+    assert_eq!(provider.verify(answer.get("id_token").unwrap()).await.1["sub"], expected);
+
+    // A hint is compared with that subject, too, and so is the claims parameter.
+    let hinted = request(&[("prompt", "none"), ("id_token_hint", tokens.id())]);
+    assert_eq!(harness::Answer::of(&browser.authorize(&hinted).await).get("error"), None);
+    let named = json!({ "id_token": { "sub": { "value": "id-of-ada" } } }).to_string();
+    let named = request(&[("prompt", "none"), ("claims", &named)]);
+    assert_eq!(harness::Answer::of(&browser.authorize(&named).await).error(), "login_required");
+}
+
+#[tokio::test]
+async fn users_for_whom_no_hook_names_a_subject_have_their_id() {
+    let provider = Provider::start_with_hooks(&[], vec![Arc::new(Mail)]).await;
+    let code = provider.browser().code(BOB, &request(&[])).await;
+    let tokens = provider.redeem(&code).await.tokens();
+    assert_eq!(provider.verify(tokens.id()).await.1["sub"], "id-of-bob");
+}
+
+#[tokio::test]
+async fn claims_of_a_scope_of_ones_own_are_at_userinfo() {
+    let provider = staffed(&[]).await;
+    let tokens = provider.tokens("openid profile staff").await;
+    let userinfo = provider.userinfo(&tokens.access_token).await.json();
+    assert_eq!((&userinfo["department"], &userinfo["given_name"]), (&json!("engines"), &json!("Augusta")));
+    assert_eq!((&userinfo["sub"], &userinfo["family_name"]), (&json!("id-of-ada"), &json!("Lovelace")));
+    assert!(!provider.verify(tokens.id()).await.1.contains_key("department"));
+    // Without the scope there is nothing of it.
+    let tokens = provider.tokens("openid profile").await;
+    let userinfo = provider.userinfo(&tokens.access_token).await.json();
+    assert_eq!((userinfo.get("department"), &userinfo["given_name"]), (None, &json!("Ada")));
+}
+
+#[tokio::test]
+async fn id_token_include_claims_puts_standard_claims_and_ones_own_into_id_tokens() {
+    let provider = staffed(&[("id_token.include_claims", "true")]).await;
+    let (_, claims) = provider.verify(provider.tokens("openid email").await.id()).await;
+    assert_eq!((&claims["email"], claims.get("name")), (&json!("ada@ada.example"), None));
+    let tokens = provider.tokens("openid email staff").await;
+    let (_, claims) = provider.verify(tokens.id()).await;
+    assert_eq!((&claims["email"], &claims["department"]), (&json!("ada@ada.example"), &json!("engines")));
+    assert_eq!(claims["sub"], "id-of-ada");
+    // A refresh for less has less.
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("scope", "openid")];
+    let (_, claims) = provider.verify(provider.token(CLIENT, SECRET, &form).await.tokens().id()).await;
+    assert!(!claims.contains_key("email") && !claims.contains_key("department"), "{claims:?}");
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_fails_its_request_and_tells_the_client_nothing() {
+    let provider = Provider::start_with_hooks(&[], vec![Arc::new(Broken)]).await;
+    provider
+        .change_client(CLIENT, |client| {
+            client.response_types.push(ResponseType::ID_TOKEN);
+            client.grant_types.push(GrantType::Implicit);
+        })
+        .await;
+    let asked = request(&[("response_type", "id_token"), ("nonce", "n")]);
+    let answer = harness::Answer::of(&provider.browser().complete(ADA, &asked).await);
+    assert_eq!(answer.error(), "server_error");
+    assert!(!answer.location.contains("directory"), "{answer:?}");
+    // Whoever needs no ID token is served.
+    let code = provider.browser().code(ADA, &request(&[("scope", "email")])).await;
+    assert_eq!(provider.redeem(&code).await.status, 200);
+}
