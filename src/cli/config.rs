@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::{Invocation, output};
+use crate::server::Tls;
 use crate::settings::{ConfigFile, Entry, default_document};
 
 /// Check and show the settings
@@ -48,6 +49,7 @@ impl Check {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let settings = invocation.settings()?;
         let issuer = settings.require_issuer()?;
+        Tls::load(&settings.tls).map_err(|error| Failure::failed(error.to_string()))?;
         let file = match invocation.sources().file {
             ConfigFile::Required(path) => Some(path),
             ConfigFile::IfPresent(path) => Some(path).filter(|path| path.exists()),

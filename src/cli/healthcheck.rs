@@ -2,10 +2,17 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argh::{ArgsInfo, FromArgs};
 use serde_json::json;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{self, CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+};
 
 use super::failure::Failure;
 use super::{Invocation, output};
@@ -33,16 +40,20 @@ impl Healthcheck {
         // Whoever checks the Host header knows the issuer's.
         let host = settings.issuer.as_ref().and_then(|issuer| issuer.origin().split_once("://"));
         let host = host.map_or_else(|| address.to_string(), |(_, host)| host.to_owned());
-        let status = ask(address, &host, &target).map_err(|error| {
-            Failure::failed(format!("no answer from http://{address}{target}: {}", describe(&error)))
-        })?;
+        let scheme = if settings.tls.cert.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}{target}");
+        let asked = Patient::connect(address).and_then(|stream| match scheme {
+            "https" => ask(encrypted(stream, address.ip())?, &host, &target),
+            _ => ask(stream, &host, &target),
+        });
+        let status = asked.map_err(|error| Failure::failed(format!("no answer from {url}: {}", describe(&error))))?;
         if status != 200 {
-            return Err(Failure::failed(format!("http://{address}{target} answered {status}")));
+            return Err(Failure::failed(format!("{url} answered {status}")));
         }
         if invocation.json {
             return output::json(&json!({ "ok": true, "address": address.to_string() }));
         }
-        output::note(&format!("http://{address}{target} is well"));
+        output::note(&format!("{url} is well"));
         Ok(())
     }
 }
@@ -57,13 +68,98 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+/// A connection that fails at the deadline, however little comes at a time.
+struct Patient {
+    stream: TcpStream,
+    begun: Instant,
+}
+
+impl Patient {
+    fn connect(address: SocketAddr) -> io::Result<Self> {
+        let begun = Instant::now();
+        Ok(Self { stream: TcpStream::connect_timeout(&address, DEADLINE)?, begun })
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = DEADLINE.saturating_sub(self.begun.elapsed());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// The same with TLS.
+fn encrypted(stream: Patient, ip: IpAddr) -> io::Result<StreamOwned<ClientConnection, Patient>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    let client = ClientConnection::new(Arc::new(config), ServerName::from(ip)).map_err(io::Error::other)?;
+    Ok(StreamOwned::new(client, stream))
+}
+
+/// Takes whichever certificate there is. The check asks the listener that the settings name on this machine whether it is
+/// there, tells it nothing and believes it nothing else. And a server that goes on with the certificate from before, since
+/// the new one can't be used, is not to be restarted for that.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
 /// Asks for one document over HTTP/1.1; gives the status of the answer (RFC 9112 section 4).
-fn ask(address: SocketAddr, host: &str, target: &str) -> io::Result<u16> {
-    let begun = Instant::now();
-    let left = || Some(DEADLINE.saturating_sub(begun.elapsed())).filter(|left| !left.is_zero());
-    let timeout = || io::Error::from(ErrorKind::TimedOut);
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE)?;
-    stream.set_write_timeout(Some(left().ok_or_else(timeout)?))?;
+fn ask(mut stream: impl Read + Write, host: &str, target: &str) -> io::Result<u16> {
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hallpass-healthcheck\r\nConnection: close\r\n\r\n"
     );
@@ -71,7 +167,6 @@ fn ask(address: SocketAddr, host: &str, target: &str) -> io::Result<u16> {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() < 64 && byte != *b"\n" {
-        stream.set_read_timeout(Some(left().ok_or_else(timeout)?))?;
         if stream.read(&mut byte)? == 0 {
             break;
         }
@@ -109,6 +204,10 @@ mod tests {
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
         (address, thread)
+    }
+
+    fn ask(address: SocketAddr, host: &str, target: &str) -> io::Result<u16> {
+        super::ask(Patient::connect(address)?, host, target)
     }
 
     #[test]

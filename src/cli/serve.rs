@@ -7,8 +7,8 @@ use super::administration::Administration;
 use super::failure::Failure;
 use super::{Invocation, log};
 use crate::app::development::KEY_ID;
-use crate::server;
 use crate::server::logging::Access;
+use crate::server::{self, Tls};
 use crate::settings::Settings;
 use crate::store::warn_if_open_to_others;
 
@@ -28,6 +28,11 @@ impl Serve {
         let settings = invocation.settings()?;
         settings.require_issuer()?;
         log::init(&settings.log, Access::Shown)?;
+        // Before a store is made, or opened.
+        Tls::load(&settings.tls).map_err(|error| Failure::failed(error.to_string()))?;
+        if let Some(key) = &settings.tls.key {
+            warn_if_open_to_others(key, "the private key of the certificate");
+        }
         if let Some(file) = settings.file_with_secrets() {
             warn_if_open_to_others(file, "the settings file, with a secret in it,");
         }

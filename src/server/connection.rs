@@ -1,4 +1,4 @@
-//! One connection: hyper speaks HTTP, this file watches the time.
+//! One connection: rustls speaks TLS where there is a certificate, hyper speaks HTTP, this file watches the time.
 //!
 //! hyper has no deadline while it guesses the version and none for clients that stop reading; its deadline for heads
 //! costs a timer per request. So the connection keeps a [`Pulse`] instead, and one timer that looks at it.
@@ -18,11 +18,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 
 use super::answer::Answerer;
 use super::outgoing::Outgoing;
-use super::pulse::Pulse;
+use super::pulse::{Pulse, Wait};
+use super::tls::Tls;
 use super::{Handler, Options};
 
 /// How often a connection is looked at whose client leaves answers waiting.
@@ -71,7 +73,57 @@ pub(super) async fn serve_connection<I, H>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let io = TokioIo::new(Watched { io, pulse: Arc::clone(&pulse) });
+    let io = Watched { io, pulse: Arc::clone(&pulse) };
+    let Some(tls) = &answerer.options().tls else {
+        return speak_http(io, peer, pulse, protocol, answerer, phase).await;
+    };
+    // What TLS keeps is large, and plain connections need no room for it.
+    Box::pin(async move {
+        if let Some(io) = shake_hands(io, tls, peer, &pulse, answerer.options(), &mut phase).await {
+            speak_http(io, peer, pulse, protocol, answerer, phase).await;
+        }
+    })
+    .await;
+}
+
+/// Waits until a client has shaken hands; `None` when it doesn't, or not in time, or the server stops.
+async fn shake_hands<I: AsyncRead + AsyncWrite + Unpin>(
+    io: I,
+    tls: &Tls,
+    peer: IpAddr,
+    pulse: &Pulse,
+    options: &Options,
+    phase: &mut watch::Receiver<Phase>,
+) -> Option<TlsStream<I>> {
+    let mut accepting = pin!(tls.accept(io));
+    let timer = pin!(sleep_until(pulse.began + options.first_byte_deadline));
+    let mut deadline = Deadline { pulse, options, timer, wait: None };
+    let accepted = std::future::poll_fn(|cx| match accepting.as_mut().poll(cx) {
+        Poll::Pending => deadline.poll_passed(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+        ready @ Poll::Ready(_) => ready,
+    });
+    let accepted: io::Result<_> = tokio::select! {
+        accepted = accepted => accepted,
+        // Nobody has asked for anything yet.
+        _ = phase.changed() => return None,
+    };
+    pulse.handshake_ended(pulse.now());
+    // Plain http comes here, port scanners, and whoever doesn't like the certificate.
+    accepted.inspect_err(|error| tracing::debug!(%peer, %error, "a TLS handshake came to nothing")).ok()
+}
+
+/// Serves a connection whose bytes are HTTP.
+async fn speak_http<I, H>(
+    io: I,
+    peer: IpAddr,
+    pulse: Arc<Pulse>,
+    protocol: &auto::Builder<TokioExecutor>,
+    answerer: &Arc<Answerer<H>>,
+    mut phase: watch::Receiver<Phase>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let under_way = UnderWay::new(Arc::clone(&pulse), request.version());
         let answerer = Arc::clone(answerer);
@@ -80,32 +132,20 @@ pub(super) async fn serve_connection<I, H>(
             Ok::<_, Infallible>(response.map(|body| under_way.answered(body)))
         }
     });
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(io), service));
     let options = answerer.options();
-    let mut connection = pin!(protocol.serve_connection(io, service));
-    let mut timer = pin!(sleep_until(pulse.began + options.first_byte_deadline));
-    let mut wait = None;
+    let timer = pin!(sleep_until(pulse.began + options.first_byte_deadline));
+    let mut deadline = Deadline { pulse: &pulse, options, timer, wait: None };
     loop {
         let served = std::future::poll_fn(|cx| {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(result);
             }
-            // A timer is only ever moved forward here; that a deadline has moved back shows when the timer fires.
-            while let Some(deadline) = pulse.deadline(&mut wait, options) {
-                // How long answers may wait can change meanwhile.
-                let look = if pulse.has_answers_waiting() { deadline.min(Instant::now() + LOOK) } else { deadline };
-                if look < timer.deadline() {
-                    timer.as_mut().reset(look);
-                }
-                ready!(timer.as_mut().poll(cx));
-                if deadline <= Instant::now() {
-                    // Tells HTTP/2 clients which requests were not seen; for HTTP/1 the close says it.
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.as_mut().poll(cx);
-                    return Poll::Ready(Err("a deadline has passed".into()));
-                }
-                timer.as_mut().reset(look);
-            }
-            Poll::Pending
+            ready!(deadline.poll_passed(cx));
+            // Tells HTTP/2 clients which requests were not seen; for HTTP/1 the close says it.
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.as_mut().poll(cx);
+            Poll::Ready(Err("a deadline has passed".into()))
         });
         tokio::select! {
             biased; // what has arrived before the stop is still taken in
@@ -121,6 +161,34 @@ pub(super) async fn serve_connection<I, H>(
                 Phase::Stopped => return,
             },
         }
+    }
+}
+
+/// The deadline of a connection, with the one timer that looks at its pulse.
+struct Deadline<'a> {
+    pulse: &'a Pulse,
+    options: &'a Options,
+    timer: Pin<&'a mut Sleep>,
+    wait: Option<Wait>,
+}
+
+impl Deadline<'_> {
+    /// Ready when it has passed.
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The timer is only ever moved forward here; that a deadline has moved back shows when the timer fires.
+        while let Some(deadline) = self.pulse.deadline(&mut self.wait, self.options) {
+            // How long answers may wait can change meanwhile.
+            let look = if self.pulse.has_answers_waiting() { deadline.min(Instant::now() + LOOK) } else { deadline };
+            if look < self.timer.deadline() {
+                self.timer.as_mut().reset(look);
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(look);
+        }
+        Poll::Pending
     }
 }
 

@@ -22,7 +22,9 @@ pub mod socket;
 mod tests;
 #[cfg(test)]
 mod threats;
+mod tls;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -30,6 +32,7 @@ use hyper::StatusCode;
 pub use listen::serve;
 pub use route::Provider;
 pub use run::{RunError, bind, run, serve_app, serve_beside, until_stopped};
+pub use tls::{Tls, TlsError};
 
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
@@ -114,15 +117,17 @@ pub struct Options {
     pub waiting_answers: usize,
     /// The same on one connection. Default: 4 MiB.
     pub waiting_answers_on_one: usize,
-    /// How long a new connection may be silent. Default: 10 s.
+    /// How long a new connection may be silent, also between the end of a TLS handshake and its first request. Default: 10 s.
     pub first_byte_deadline: Duration,
-    /// How long the head of a request may take from its first byte. Default: 10 s.
+    /// How long the head of a request, and a TLS handshake, may take from its first byte. Default: 10 s.
     pub head_deadline: Duration,
     /// How long a connection may be unused between requests, or its client take hardly anything of its answers (less
     /// than 1 KiB/s), whatever else it sends. Default: 75 s.
     pub idle_deadline: Duration,
     /// How long requests under way may still take after the stop. Default: 10 s.
     pub stop_deadline: Duration,
+    /// The certificate that connections are encrypted with. Default: none, and plain http.
+    pub tls: Option<Arc<Tls>>,
     /// Proxies that are believed about whom they speak for, by `X-Forwarded-For`. Default: none.
     pub trusted_proxies: Vec<Network>,
     /// The `max-age` of `Strict-Transport-Security` (RFC 6797), for issuers on https. Default: none.
@@ -152,6 +157,7 @@ impl Default for Options {
             head_deadline: Duration::from_secs(10),
             idle_deadline: Duration::from_secs(75),
             stop_deadline: Duration::from_secs(10),
+            tls: None,
             trusted_proxies: Vec::new(),
             strict_transport: None,
             development: None,

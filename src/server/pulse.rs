@@ -46,7 +46,7 @@ pub(super) struct Pulse {
     waiting: AtomicUsize,
     /// Bytes of answers that were taken.
     taken: AtomicU64,
-    /// When an answer was last given or something of one was taken, in milliseconds after `began`.
+    /// When an answer was last given or something of one was taken, or a handshake done, in milliseconds after `began`.
     last_use: AtomicU64,
     /// When the first bytes of a new head came, in milliseconds after `began`; [`NEVER`] between heads.
     head_began: AtomicU64,
@@ -91,6 +91,12 @@ impl Pulse {
         if self.under_way.load(Ordering::Acquire) == 0 && self.head_began.load(Ordering::Relaxed) == NEVER {
             self.head_began.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// The bytes that came were a TLS handshake, which is done: a request has not begun yet, or is small and here already.
+    pub(super) fn handshake_ended(&self, now: u64) {
+        self.last_use.store(now, Ordering::Relaxed);
+        self.head_began.store(NEVER, Ordering::Relaxed);
     }
 
     /// A head is complete: a request is being answered from now on.
@@ -158,7 +164,7 @@ impl Pulse {
         } else if self.used.load(Ordering::Relaxed) {
             at(self.last_use.load(Ordering::Relaxed), options.idle_deadline)
         } else {
-            at(0, options.first_byte_deadline)
+            at(self.last_use.load(Ordering::Relaxed), options.first_byte_deadline)
         }
     }
 
@@ -218,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_has_the_time_of_a_head_and_what_follows_that_of_a_new_connection() {
+        let options = Options { head_deadline: Duration::from_secs(5), ..Options::default() };
+        let pulse = pulse(&options);
+        pulse.read(4_000);
+        pulse.read(6_000);
+        assert_eq!(deadline(&pulse, &options), Some(9_000));
+        pulse.handshake_ended(7_000);
+        assert_eq!(deadline(&pulse, &options), Some(17_000), "silent since then");
+        assert_eq!(pulse.idle_since(), Some(pulse.began + Duration::from_secs(7)));
+        pulse.read(8_000);
+        assert_eq!(deadline(&pulse, &options), Some(13_000));
+    }
+
+    #[test]
     fn bytes_of_a_shared_connection_need_not_be_a_head() {
         let options = Options { idle_deadline: Duration::from_secs(60), ..Options::default() };
         let pulse = pulse(&options);
@@ -246,7 +266,7 @@ mod tests {
         assert_eq!(at(7_000), Some((7_000, 2 * second)));
         pulse.answer_ended(1_000_000);
         assert!(!pulse.has_answers_waiting());
-        assert_eq!(deadline(&pulse, &Options::default()), Some(10_000));
+        assert_eq!(deadline(&pulse, &Options::default()), Some(17_000));
     }
 
     #[test]

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::route::Provider;
 use super::socket::Socket;
-use super::{Options, serve};
+use super::{Options, Tls, TlsError, serve};
 use crate::app::request::Limits;
 use crate::app::{App, StartError};
 use crate::base::clock::{Clock, Timestamp};
@@ -36,6 +37,8 @@ const IDLE_MEMORY: Duration = Duration::from_secs(60);
 pub enum RunError {
     /// It can't be put together.
     Start(StartError),
+    /// The certificate can't be used.
+    Tls(TlsError),
     /// An address can't be listened on.
     Listen(SocketAddr, io::Error),
     /// The system refuses something else.
@@ -46,6 +49,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Listen(address, error) => write!(f, "cannot listen on {address} (http.listen): {error}"),
             Self::System(error) => error.fmt(f),
         }
@@ -71,7 +75,8 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
         let app = App::new(settings, store, Clock::System, Random::System).map_err(RunError::Start)?;
         for listener in &listeners {
             let address = listener.local_addr()?;
-            tracing::info!(%address, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
+            let tls = app.settings.tls.cert.is_some();
+            tracing::info!(%address, tls, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
         }
         let store = app.settings.store.path.clone();
         until_stopped(Arc::new(app), listeners, Some(&store), || {}).await
@@ -89,18 +94,23 @@ pub async fn until_stopped(
     store: Option<&Path>,
     ready: impl FnOnce(),
 ) -> Result<(), RunError> {
+    let tls = Tls::load(&app.settings.tls).map_err(RunError::Tls)?;
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let reloaded = tls.clone();
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             tracing::warn!("SIGHUP: settings are read at the start only; restart to change them");
+            if let Some(tls) = reloaded.clone() {
+                let _ = spawn_blocking(move || tls.reload()).await;
+            }
         }
     });
     if !app.keys.ring(&app.store).await.is_ok_and(|ring| ring.can_sign()) {
         tracing::warn!("there is no signing key: run `hallpass creatersakey`");
     }
     ready();
-    serve_beside(app, listeners, store, stop).await?;
+    serve_with(app, listeners, tls, store, stop).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -108,7 +118,7 @@ pub async fn until_stopped(
 /// Serves a provider until `stop` is ready, and looks after it meanwhile.
 ///
 /// # Errors
-/// When there is nothing to listen on.
+/// When there is nothing to listen on, or the certificate can't be used.
 pub async fn serve_app(app: Arc<App>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) -> io::Result<()> {
     serve_beside(app, listeners, None, stop).await
 }
@@ -117,10 +127,21 @@ pub async fn serve_app(app: Arc<App>, listeners: Vec<TcpListener>, stop: impl Fu
 /// all other requests are answered, so that commands always reach whoever has the store.
 ///
 /// # Errors
-/// When there is nothing to listen on. Where no socket can be made, one warning says so.
+/// When there is nothing to listen on, or the certificate can't be used. Where no socket can be made, one warning says so.
 pub async fn serve_beside(
     app: Arc<App>,
     listeners: Vec<TcpListener>,
+    store: Option<&Path>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let tls = Tls::load(&app.settings.tls)?;
+    serve_with(app, listeners, tls, store, stop).await
+}
+
+async fn serve_with(
+    app: Arc<App>,
+    listeners: Vec<TcpListener>,
+    tls: Option<Arc<Tls>>,
     store: Option<&Path>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -131,10 +152,14 @@ pub async fn serve_beside(
             None
         }
     });
-    let upkeep = tokio::spawn(look_after(Arc::clone(&app)));
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(look_after(Arc::clone(&app)));
+    if let Some(tls) = tls.clone() {
+        upkeep.spawn(tls.watch());
+    }
     let (answered, all_answered) = oneshot::channel::<()>();
     let requests = async {
-        let served = serve(listeners, Provider(Arc::clone(&app)), options(&app), stop).await;
+        let served = serve(listeners, Provider(Arc::clone(&app)), Options { tls, ..options(&app) }, stop).await;
         drop(answered);
         served
     };
@@ -145,7 +170,7 @@ pub async fn serve_beside(
         }
     };
     let (served, ()) = tokio::join!(requests, commands);
-    upkeep.abort();
+    upkeep.abort_all();
     served
 }
 

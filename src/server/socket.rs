@@ -130,10 +130,11 @@ impl Socket {
     pub(super) async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) {
         let general = Options::default();
         let options = Options {
-            // The socket has no issuer, no host name and no proxies, and nothing is worth breaking a command off.
+            // The socket has no issuer, no host name, no proxies and no TLS, and nothing is worth breaking a command off.
             mount: general.mount,
             development: general.development,
             trusted_proxies: general.trusted_proxies,
+            tls: general.tls,
             head_size: general.head_size,
             stop_deadline: general.stop_deadline,
             connections: CONNECTIONS,

@@ -1,6 +1,7 @@
 //! The server over real sockets, answering for a toy.
 
 mod slow;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -428,9 +429,14 @@ impl std::io::Write for Lines {
 
 impl Lines {
     fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
+        Self::capture_from(tracing::Level::INFO)
+    }
+
+    fn capture_from(level: tracing::Level) -> (Self, tracing::subscriber::DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(level).with_writer(move || writer.clone()).finish();
         (lines, tracing::subscriber::set_default(subscriber))
     }
 

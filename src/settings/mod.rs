@@ -26,7 +26,7 @@ pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
     Admin, Consent, Discovery, Http, I18n, KEYS, Lifetimes, Log, LogFormat, LogLevel, Pages, Password, Pkce, Refresh,
-    Settings, Signing, Store, Templates, Throttle, Userinfo,
+    Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;
@@ -97,6 +97,17 @@ impl Settings {
                 "must be https, or http on this machine (localhost, 127.0.0.1, [::1]); http.insecure = true \
                  takes it anyway",
             ));
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return Err(self.conflict(&["tls.cert", "tls.key"], "they belong together: set both of them, or none"));
+        }
+        if let Some(issuer) = &self.issuer
+            && !issuer.is_https()
+            && self.tls.cert.is_some()
+        {
+            return Err(
+                self.conflict(&["issuer", "tls.cert"], "with a certificate everything is https, the issuer too")
+            );
         }
         if self.lifetimes.refresh_idle > self.lifetimes.refresh_token {
             return Err(self.conflict(

@@ -60,6 +60,15 @@ keys! {
         shutdown_timeout: Duration = "10s", Period(0..=HOUR);
     }
 
+    /// TLS. Without it the listeners speak plain http: for this machine, or behind a proxy that speaks TLS.
+    tls: Tls {
+        /// The certificate for all of http.listen, and behind it those between it and a root: a file in PEM. It and
+        /// tls.key are looked at every few seconds and at SIGHUP, and new connections get what is there by then.
+        cert: Option<PathBuf>, Optional(FilePath), like("tls/fullchain.pem"), restart;
+        /// The private key of the certificate: a file in PEM, not encrypted.
+        key: Option<PathBuf>, Optional(FilePath), like("tls/privkey.pem"), restart;
+    }
+
     /// The store: one file that holds everything.
     store: Store {
         /// The file.

@@ -154,6 +154,20 @@ fn the_default_document_describes_every_key() {
 }
 
 #[test]
+fn a_certificate_comes_with_its_key_and_an_https_issuer() {
+    let both = "[tls]\ncert = \"a.pem\"\nkey = \"a.key\"\n";
+    let settings = load(&format!("issuer = \"https://id.example\"\n{both}")).unwrap();
+    assert!(settings.tls.cert.unwrap().ends_with("a.pem") && settings.tls.key.unwrap().ends_with("a.key"));
+    assert!(load(both).is_ok(), "some commands need no issuer");
+    for line in ["cert = \"/a.pem\"", "key = \"/a.key\""] {
+        let error = load(&format!("[tls]\n{line}\n")).unwrap_err();
+        assert!(error.starts_with("hallpass.toml:2: tls.cert is ") && error.contains("belong together"), "{error}");
+    }
+    let error = load(&format!("issuer = \"http://localhost:8000\"\n{both}")).unwrap_err();
+    assert!(error.ends_with("with a certificate everything is https, the issuer too"), "{error}");
+}
+
+#[test]
 fn flags_win_over_the_environment_over_the_file_over_defaults() {
     let (_directory, mut sources) = written("[lifetimes]\ncode = 60\nid_token = 61\naccess_token = 62\n");
     sources.environment.insert("HALLPASS_LIFETIMES__ID_TOKEN".into(), "71".into());

@@ -39,5 +39,6 @@ mod model;
 mod playground;
 mod refresh;
 mod relying_party;
+mod tls;
 mod token;
 mod userinfo;

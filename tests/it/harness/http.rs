@@ -2,13 +2,15 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::client::conn::http1::SendRequest;
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::Tokens;
+use super::{Tokens, tls};
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -98,6 +100,16 @@ pub fn unescape(text: &str) -> String {
     text
 }
 
+/// Begins HTTP/1.1 on a connection.
+async fn begin<I>(io: I) -> hyper::Result<SendRequest<Full<Bytes>>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
 /// Sends a request and reads the answer, which is never that something went wrong on the server.
 pub async fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Response {
     let response = attempt(method, url, headers, body).await;
@@ -120,8 +132,10 @@ pub async fn try_exchange(
     let parsed = Url::parse(url).unwrap();
     let authority = format!("{}:{}", parsed.host_str().unwrap(), parsed.port().unwrap());
     let stream = TcpStream::connect(&authority).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let mut sender = match parsed.scheme() {
+        "https" => begin(tls::connect(stream, parsed.host_str().unwrap()).await?).await?,
+        _ => begin(stream).await?,
+    };
     let target = url.split_once("://").unwrap().1;
     let target = target.find(['/', '?']).map_or("/", |at| &target[at..]);
     let mut request = Request::builder().method(method).uri(target.split('#').next().unwrap());

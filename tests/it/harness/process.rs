@@ -49,7 +49,7 @@ impl Process {
 
     async fn start(directory: &Path, issuer: String) -> Self {
         let process = Self::spawn(directory, issuer);
-        let address = process.issuer.strip_prefix("http://").unwrap();
+        let (_, address) = process.issuer.split_once("://").unwrap();
         // The system answers for a port that nobody listens on at once, so this is no busy wait for long.
         while tokio::net::TcpStream::connect(address).await.is_err() {
             assert!(process.child.lock().unwrap().try_wait().unwrap().is_none(), "serve has ended");
@@ -77,6 +77,11 @@ impl Process {
         value.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join(LOG)).unwrap()
+    }
+
     /// Waits for its end; gives its exit status.
     pub fn wait(&self) -> Option<i32> {
         self.child.lock().unwrap().wait().unwrap().code()
@@ -85,7 +90,7 @@ impl Process {
     /// Asks it to end; gives its exit status and everything that it has logged.
     pub fn stop(&self) -> (Option<i32>, String) {
         self.signal("-TERM");
-        (self.wait(), std::fs::read_to_string(self.directory.join(LOG)).unwrap())
+        (self.wait(), self.log())
     }
 
     /// Ends it without warning. Until now it must have run.
@@ -137,7 +142,9 @@ impl Drop for Process {
 fn settle(directory: &Path, more: &str) -> String {
     // The issuer has the port in it, so it has to be known first.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let issuer = format!("http://127.0.0.1:{port}");
+    // Certificates are for names.
+    let origin = if more.contains("tls.cert") { "https://localhost" } else { "http://127.0.0.1" };
+    let issuer = format!("{origin}:{port}");
     let settings = format!(
         "issuer = \"{issuer}\"\nhttp.listen = \"127.0.0.1:{port}\"\npassword.memory_kib = 8\npassword.iterations = 1\n\
          throttle.enabled = false\n{more}\n"
