@@ -161,8 +161,10 @@ impl Dev {
     ) -> Result<(), Failure> {
         let admin_token = admin_token(&sources)?;
         let (listeners, port) = listen(addresses)?;
-        if Settings::load(&sources)?.issuer.is_none() {
-            sources = sources.set("issuer", format!("http://localhost:{port}"));
+        let draft = Settings::load(&sources)?;
+        if draft.issuer.is_none() {
+            let scheme = if draft.tls.cert.is_some() { "https" } else { "http" };
+            sources = sources.set("issuer", format!("{scheme}://localhost:{port}"));
         }
         let settings = Settings::load(&sources.set("admin.token", admin_token.expose()))?;
         let in_memory = || Store::in_memory(ServerKey::generate(&Random::System), &in_process::options(&settings));
