@@ -22,17 +22,15 @@ use hallpass::app::request::Request;
 use hallpass::base::clock::{Clock, Timestamp};
 use hallpass::base::form::Form;
 use hallpass::base::random::Random;
-use hallpass::jose::alg::Algorithm;
 use hallpass::jose::key::PrivateKey;
 use hallpass::jose::seal::ServerKey;
 use hallpass::jose::sign::Signer;
 use hallpass::model::client::Client;
-use hallpass::model::id::{Bearer, BearerKind, ClientId, KeyId};
+use hallpass::model::id::{Bearer, BearerKind, ClientId};
 use hallpass::server::{Handler, Provider};
 use hallpass::settings::{Settings, Sources};
 use hallpass::store::{NewKey, Options, Store};
 use hyper::Method;
-use zeroize::Zeroizing;
 
 /// Runs of each row.
 const RUNS: usize = 9;
@@ -85,14 +83,7 @@ fn main() {
 async fn provider(key: &PrivateKey, now: Timestamp) -> Provider {
     let settings = Settings::load(&Sources::default().set("issuer", "http://localhost:8000")).expect("settings");
     let store = Store::in_memory(ServerKey::generate(&Random::System), &Options::default()).expect("a store");
-    let new = NewKey {
-        id: KeyId::new(key.kid()),
-        algorithm: Algorithm::Rs256,
-        bits: 2048,
-        created_at: now,
-        pkcs8_der: Zeroizing::new(key.to_pkcs8().to_vec()),
-    };
-    store.add_key(new).await.expect("a key");
+    store.add_key(NewKey::of(key, now)).await.expect("a key");
     let mut client = Client::new(ClientId::new("web"), "Web".into(), 1, now);
     client.redirect_uris = vec!["https://app.example/callback".into()];
     store.create_client(client).await.expect("a client");

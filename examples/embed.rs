@@ -13,17 +13,15 @@ use hallpass::app::App;
 use hallpass::base::clock::Clock;
 use hallpass::base::random::Random;
 use hallpass::base::secret::Secret;
-use hallpass::jose::alg::Algorithm;
 use hallpass::jose::key::PrivateKey;
 use hallpass::jose::seal::ServerKey;
 use hallpass::model::client::Client;
-use hallpass::model::id::{ClientId, KeyId, UserId};
+use hallpass::model::id::{ClientId, UserId};
 use hallpass::model::user::User;
 use hallpass::server;
 use hallpass::settings::{Settings, Sources};
 use hallpass::store::{NewKey, Options, Store};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -34,14 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Store::in_memory(ServerKey::generate(&random), &Options::default())?;
 
     let key = PrivateKey::generate(2048)?;
-    let new = NewKey {
-        id: KeyId::new(key.kid()),
-        algorithm: Algorithm::Rs256,
-        bits: 2048,
-        created_at: now,
-        pkcs8_der: Zeroizing::new(key.to_pkcs8().to_vec()),
-    };
-    store.add_key(new).await?;
+    store.add_key(NewKey::of(&key, now)).await?;
 
     let mut client = Client::new(ClientId::new("my-app"), "My app".into(), 1, now);
     client.secret = Some(Secret::new("a secret of more than thirty-two bytes"));

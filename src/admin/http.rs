@@ -5,9 +5,9 @@ use hyper::{Method as HttpMethod, StatusCode};
 use serde_json::Value;
 
 use super::{Answer, Call, Context, MAX_BODY, Method, Problem, ROOT, call};
-use crate::app::App;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
+use crate::app::{App, rotation};
 
 /// As `Allow` lists them.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
@@ -92,6 +92,7 @@ fn context(app: &App, caller: Caller) -> Context<'_> {
         clock: &app.clock,
         random: &app.random,
         passwords: &app.passwords,
+        schedule: rotation::schedule(&app.settings),
         local: caller == Caller::Local,
     }
 }

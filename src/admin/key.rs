@@ -1,4 +1,5 @@
-//! Signing keys.
+//! Signing keys. Beside what has become of a key, its JSON says what will by itself, as far as it is known: when it
+//! signs (`activates_at`), signs no more (`retires_at`), leaves the JWK Set (`leaves_at`) and is deleted (`expires_at`).
 
 use serde_json::{Map, Value};
 
@@ -6,10 +7,9 @@ use super::member::Members;
 use super::{Answer, Context, Problem};
 use crate::app::development::KEY_ID;
 use crate::app::lane::LaneError;
-use crate::jose::alg::Algorithm;
 use crate::jose::key::{KeyError, PrivateKey};
 use crate::model::id::KeyId;
-use crate::model::key::{KeyRefusal, SigningKey};
+use crate::model::key::{KeyRefusal, Outlook, SigningKey, outlook};
 use crate::store::{NewKey, Put};
 
 /// The size of a key when nobody asks for another: what every relying party can verify, and quick to sign with.
@@ -17,13 +17,14 @@ const BITS: u64 = 2048;
 
 /// `GET keys`: all of them, the oldest first.
 pub(super) async fn list(context: &Context<'_>) -> Result<Answer, Problem> {
-    let keys = context.store.keys().await?;
-    Ok(Answer::list(keys.iter().map(|key| render(key).into()).collect(), None))
+    let keys = keys(context).await?;
+    Ok(Answer::list(keys.iter().map(|(key, outlook)| render(key, outlook).into()).collect(), None))
 }
 
 /// `GET keys/{kid}`.
 pub(super) async fn show(context: &Context<'_>, kid: &str) -> Result<Answer, Problem> {
-    Ok(Answer::ok(render(&find(context, kid).await?)))
+    let (key, outlook) = find(context, kid).await?;
+    Ok(Answer::ok(render(&key, &outlook)))
 }
 
 /// `POST keys`: makes one of `bits`, or imports the private key in `pem`. The first one signs at once.
@@ -46,15 +47,11 @@ pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer,
     if key.kid() == KEY_ID && !context.store.is_development().await? {
         return Err(Problem::invalid(field, "this is the key of hallpass dev, which everybody has".into()));
     }
-    let new = NewKey {
-        id: KeyId::new(key.kid()),
-        algorithm: Algorithm::Rs256,
-        bits: u32::try_from(key.public().bits()).unwrap_or(u32::MAX),
-        created_at: context.clock.now(),
-        pkcs8_der: key.to_pkcs8().to_vec().into(),
-    };
-    match context.store.add_key(new).await? {
-        Put::Done(key) => Ok(Answer::created(render(&key))),
+    match context.store.add_key(NewKey::of(&key, context.clock.now())).await? {
+        Put::Done(key) => {
+            let (key, outlook) = find(context, key.id.as_str()).await?;
+            Ok(Answer::created(render(&key, &outlook)))
+        }
         _ => Err(Problem::conflict(format!("key {} is there already", key.kid()))),
     }
 }
@@ -86,7 +83,8 @@ pub(super) async fn export(context: &Context<'_>, kid: &str) -> Result<Answer, P
             "private keys are exported by the local command alone: hallpass key export".into(),
         ));
     }
-    let der = context.store.private_key(&KeyId::new(kid)).await?.ok_or_else(|| missing(kid))?;
+    let (key, _) = find(context, kid).await?;
+    let der = context.store.private_key(&key.id).await?.ok_or_else(|| refused(kid, KeyRefusal::Withdrawn))?;
     let damaged = |error: KeyError| Problem::conflict(format!("key {kid} can't be read from the store: {error}"));
     let pem = PrivateKey::from_pkcs8(&der).and_then(|key| key.to_pem()).map_err(damaged)?;
     let mut body = Map::new();
@@ -100,9 +98,20 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| LaneError::Failed)?)
 }
 
-async fn find(context: &Context<'_>, kid: &str) -> Result<SigningKey, Problem> {
+/// All keys, each with what comes of it by itself. In development nothing does.
+async fn keys(context: &Context<'_>) -> Result<Vec<(SigningKey, Outlook)>, Problem> {
     let keys = context.store.keys().await?;
-    keys.into_iter().find(|key| key.id.as_str() == kid).ok_or_else(|| missing(kid))
+    if context.store.is_development().await? {
+        return Ok(keys.into_iter().map(|key| (key, Outlook::default())).collect());
+    }
+    let now = context.clock.now();
+    let outlooks: Vec<_> = keys.iter().map(|key| outlook(&keys, key, &context.schedule, now)).collect();
+    Ok(keys.into_iter().zip(outlooks).collect())
+}
+
+async fn find(context: &Context<'_>, kid: &str) -> Result<(SigningKey, Outlook), Problem> {
+    let keys = keys(context).await?;
+    keys.into_iter().find(|(key, _)| key.id.as_str() == kid).ok_or_else(|| missing(kid))
 }
 
 fn missing(kid: &str) -> Problem {
@@ -112,18 +121,27 @@ fn missing(kid: &str) -> Problem {
 fn refused(kid: &str, refusal: KeyRefusal) -> Problem {
     match refusal {
         KeyRefusal::Unknown => missing(kid),
-        KeyRefusal::Active | KeyRefusal::Already(_) => Problem::conflict(format!("key {kid}: {refusal}")),
+        KeyRefusal::Active | KeyRefusal::Already(_) | KeyRefusal::Withdrawn => {
+            Problem::conflict(format!("key {kid}: {refusal}"))
+        }
     }
 }
 
-fn render(key: &SigningKey) -> Map<String, Value> {
+fn render(key: &SigningKey, outlook: &Outlook) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("kid".into(), key.id.as_str().into());
     body.insert("alg".into(), key.algorithm.name().into());
     body.insert("bits".into(), key.bits.into());
     body.insert("state".into(), key.state.name().into());
     body.insert("created_at".into(), key.created_at.as_secs().into());
-    for (name, at) in [("activated_at", key.activated_at), ("retired_at", key.retired_at)] {
+    for (name, at) in [
+        ("activated_at", key.activated_at),
+        ("retired_at", key.retired_at),
+        ("activates_at", outlook.activates_at),
+        ("retires_at", outlook.retires_at),
+        ("leaves_at", outlook.leaves_at),
+        ("expires_at", outlook.expires_at),
+    ] {
         if let Some(at) = at {
             body.insert(name.into(), at.as_secs().into());
         }

@@ -34,6 +34,7 @@ use crate::app::password::Passwords;
 use crate::base::clock::Clock;
 use crate::base::form::{self, Form};
 use crate::base::random::Random;
+use crate::model::key::Schedule;
 use crate::store::Store;
 
 pub use problem::Problem;
@@ -59,6 +60,8 @@ pub struct Context<'a> {
     pub random: &'a Random,
     /// Hashes passwords.
     pub passwords: &'a Passwords,
+    /// How signing keys change by themselves.
+    pub schedule: Schedule,
     /// Whether the caller is this machine's operator at a terminal, who may have private keys.
     pub local: bool,
 }

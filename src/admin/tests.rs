@@ -13,6 +13,10 @@ use std::time::Duration;
 const PEM: &str = include_str!("../../tests/it/data/rsa2048_pkcs8.pem");
 const OTHER_PEM: &str = include_str!("../../tests/it/data/rsa2048_other.pem");
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const SCHEDULE: Schedule =
+    Schedule { rotate_every: DAY.saturating_mul(90), publish_ahead: DAY, publish_after: DAY, accept_after: DAY };
+
 struct Office {
     store: Store,
     clock: Clock,
@@ -39,8 +43,14 @@ impl Office {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let call_of =
             Call { method, path: format!("{ROOT}{path}"), query: Form::parse(query.as_bytes()).unwrap(), body };
-        let context =
-            Context { store: &self.store, clock: &self.clock, random: &self.random, passwords: &self.passwords, local };
+        let context = Context {
+            store: &self.store,
+            clock: &self.clock,
+            random: &self.random,
+            passwords: &self.passwords,
+            schedule: SCHEDULE,
+            local,
+        };
         let answer = call(&context, call_of).await;
         (answer.status, answer.body)
     }
@@ -424,10 +434,46 @@ async fn the_first_key_signs_and_a_later_one_waits() {
         assert_eq!(status, 409);
         assert!(detail.contains(reason), "{detail}");
     }
+    let (_, retired) = office.get(&format!("keys/{old}")).await;
+    let now = office.clock.now();
+    assert_eq!((&retired["retired_at"], &retired["leaves_at"]), (&json!(now.as_secs()), &json!((now + DAY).as_secs())));
+    let (_, active) = office.get(&format!("keys/{new}")).await;
+    assert_eq!(active["retires_at"], (now + SCHEDULE.rotate_every).as_secs());
     let delete = async |kid: &str| office.ask(false, Method::Delete, &format!("keys/{kid}"), Value::Null).await.0;
     assert_eq!((delete(new).await, delete(old).await, delete(old).await), (409, 204, 404));
     let (_, list) = office.get("keys").await;
     assert_eq!((list["items"].as_array().unwrap().len(), &list["next"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_can_only_be_deleted() {
+    let office = Office::new();
+    let (_, first) = office.post("keys", json!({ "pem": PEM })).await;
+    let (_, second) = office.post("keys", json!({ "pem": OTHER_PEM })).await;
+    let (old, new) = (first["kid"].as_str().unwrap(), second["kid"].as_str().unwrap());
+    assert_eq!(second["activates_at"], first["retires_at"]);
+    office.post(&format!("keys/{new}/promote"), Value::Null).await;
+    let schedule = Schedule { accept_after: 2 * DAY, ..SCHEDULE };
+    assert_eq!(office.store.rotate_keys(schedule, office.clock.now() + DAY).await.unwrap().len(), 1);
+
+    let (_, withdrawn) = office.get(&format!("keys/{old}")).await;
+    assert_eq!((&withdrawn["state"], &withdrawn["leaves_at"]), (&json!("withdrawn"), &Value::Null));
+    assert_eq!(withdrawn["expires_at"], (office.clock.now() + DAY).as_secs());
+    for (step, reason) in [("promote", "its private part is gone"), ("retire", "withdrawn already")] {
+        let (status, _, detail) = office.refusal(&format!("keys/{old}/{step}"), Value::Null).await;
+        assert!(status == 409 && detail.contains(reason), "{detail}");
+    }
+    let (status, problem) = office.ask(true, Method::Get, &format!("keys/{old}/private"), Value::Null).await;
+    assert!(status == 409 && problem["detail"].as_str().unwrap().contains("private part is gone"), "{problem}");
+    assert_eq!(office.ask(false, Method::Delete, &format!("keys/{old}"), Value::Null).await.0, 204);
+}
+
+#[tokio::test]
+async fn in_development_nothing_is_said_to_come_by_itself() {
+    let office = Office::new();
+    office.store.mark_development().await.unwrap();
+    let (_, key) = office.post("keys", json!({ "pem": PEM })).await;
+    assert_eq!((&key["state"], &key["retires_at"]), (&json!("active"), &Value::Null));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::fault::Fault;
 use super::lane::Lane;
@@ -26,6 +26,8 @@ pub struct KeyRing {
     current: ArcSwapOption<Ring>,
     /// Held while the ring is made anew, so that it is made once.
     renewal: Mutex<()>,
+    /// Held while keys change by themselves.
+    rotation: Mutex<()>,
     lane: Lane,
 }
 
@@ -47,20 +49,23 @@ impl Ring {
         for record in store.keys().await? {
             let kid = record.id.as_str();
             let damaged = |why: &dyn std::fmt::Display| Fault::internal(format!("signing key {kid}: {why}"));
-            let Some(der) = store.private_key(&record.id).await? else { continue };
-            let key = PrivateKey::from_pkcs8(&der).map_err(|error| damaged(&error))?;
             if record.state == KeyState::Active {
+                // It may have been deleted since: then this ring is as good as old.
+                let Some(der) = store.private_key(&record.id).await? else { continue };
+                let key = PrivateKey::from_pkcs8(&der).map_err(|error| damaged(&error))?;
                 let signer = Signer::rs256(&key, kid).map_err(|error| damaged(&error))?;
                 ring.encoder = Some(Arc::new(Encoder::new(Arc::new(signer), "JWT")));
             }
-            published.push(key.public().to_jwk(kid));
-            ring.verifiers.insert(kid.to_owned(), Verifier::Rs256(key.public().clone()));
+            if record.state.is_published() {
+                published.push(record.public.to_jwk(kid));
+            }
+            ring.verifiers.insert(kid.to_owned(), Verifier::Rs256(record.public));
         }
         ring.jwks = render_set(&published).into();
         Ok(ring)
     }
 
-    /// The JWK Set (RFC 7517 section 5) of every key that exists.
+    /// The JWK Set (RFC 7517 section 5) of every key that signs, will, or signed what may still be in use.
     pub fn jwks(&self) -> Bytes {
         self.jwks.clone()
     }
@@ -74,7 +79,13 @@ impl Ring {
 impl KeyRing {
     /// At most `width` signatures are made at once, and `queue` more wait.
     pub fn new(width: usize, queue: usize) -> Self {
-        Self { current: ArcSwapOption::empty(), renewal: Mutex::new(()), lane: Lane::new("signing", width, queue) }
+        let lane = Lane::new("signing", width, queue);
+        Self { current: ArcSwapOption::empty(), renewal: Mutex::new(()), rotation: Mutex::new(()), lane }
+    }
+
+    /// The right to change keys by themselves, once nobody else has it.
+    pub(super) async fn rotation(&self) -> MutexGuard<'_, ()> {
+        self.rotation.lock().await
     }
 
     /// The keys as the store has them now.

@@ -22,6 +22,7 @@ pub mod pending;
 pub mod race;
 pub mod reply;
 pub mod request;
+pub mod rotation;
 pub mod throttle;
 
 use std::fmt;

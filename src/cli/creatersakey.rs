@@ -18,7 +18,8 @@ use crate::base::secret::Secret;
     example = "hallpass creatersakey",
     example = "hallpass creatersakey --bits 3072",
     example = "hallpass creatersakey --pem old-key.pem",
-    note = "The first key signs at once. A later one is published until hallpass key promote lets it sign."
+    note = "The first key signs at once. A later one is published until its turn comes (signing.rotate_every), or until",
+    note = "hallpass key promote lets it sign."
 )]
 pub(super) struct CreateRsaKey {
     /// the size of the key: 2048 (the default), 3072 or 4096
@@ -49,7 +50,11 @@ impl CreateRsaKey {
         output::result(&output::record(&key))?;
         if key.get("state").and_then(Value::as_str) == Some("next") {
             let kid = key.get("kid").and_then(Value::as_str).unwrap_or_default();
-            output::note(&format!("It signs after: hallpass key promote {kid}"));
+            let turn = match output::cell(&key.clone().into(), "activates_at") {
+                unknown if unknown.is_empty() => String::new(),
+                turn => format!(", or by itself from {turn}"),
+            };
+            output::note(&format!("It signs after: hallpass key promote {kid}{turn}"));
         }
         Ok(())
     }

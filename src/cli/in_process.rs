@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use crate::admin::{self, Answer, Call, Context};
 use crate::app::password::Passwords;
+use crate::app::rotation;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::base::secret::Secret;
 use crate::jose::seal::ServerKey;
+use crate::model::key::Schedule;
 use crate::settings::Settings;
 use crate::store::{Options, Store, StoreError};
 
@@ -18,6 +20,7 @@ pub(super) struct InProcess {
     clock: Clock,
     random: Random,
     passwords: Passwords,
+    schedule: Schedule,
     /// The files that were made for it a moment ago.
     made: Vec<PathBuf>,
 }
@@ -58,7 +61,7 @@ impl InProcess {
     fn new(settings: &Settings, store: Store, made: Vec<PathBuf>) -> Self {
         let random = Random::System;
         let passwords = Passwords::new(&settings.password, &random);
-        Self { store, clock: Clock::System, random, passwords, made }
+        Self { store, clock: Clock::System, random, passwords, schedule: rotation::schedule(settings), made }
     }
 
     /// Makes a call.
@@ -68,6 +71,7 @@ impl InProcess {
             clock: &self.clock,
             random: &self.random,
             passwords: &self.passwords,
+            schedule: self.schedule,
             local: true,
         };
         admin::call(&context, call).await

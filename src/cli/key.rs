@@ -14,8 +14,11 @@ use crate::admin::Method;
     subcommand,
     name = "key",
     example = "hallpass key list",
-    note = "To change keys without breaking a login: hallpass creatersakey, wait until clients have fetched the new",
-    note = "key (an hour, by default), hallpass key promote, wait until the last token has expired, hallpass key delete."
+    note = "The server changes keys by itself (signing.rotate_every): it makes the next one, publishes it for a while, lets",
+    note = "it sign, and takes the one before out of the key set when what that signed has expired.",
+    note = "To do so earlier: hallpass creatersakey, wait until relying parties have fetched it (discovery.cache_control,",
+    note = "an hour by default), hallpass key promote. The rest happens by itself, and 90 days begin anew.",
+    note = "When a key has leaked: hallpass creatersakey, hallpass key promote NEW, hallpass key delete OLD, at once."
 )]
 pub(super) struct Key {
     #[argh(subcommand)]
@@ -44,17 +47,42 @@ impl Key {
     }
 }
 
-/// List all keys: the active one signs, the others are published
+/// List all keys: the active one signs; all are published but those that are withdrawn
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list", example = "hallpass key list")]
 struct List {}
 
 impl List {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
-        let keys = Administration::reach(invocation)?.list("keys")?;
-        let columns = [("KID", "kid"), ("ALG", "alg"), ("BITS", "bits"), ("STATE", "state"), ("CREATED", "created_at")];
+        let mut keys = Administration::reach(invocation)?.list("keys")?;
+        if !invocation.json {
+            for key in &mut keys {
+                let then = next_step(key);
+                key.as_object_mut().map(|key| key.insert("then".into(), then.into()));
+            }
+        }
+        let columns = [
+            ("KID", "kid"),
+            ("ALG", "alg"),
+            ("BITS", "bits"),
+            ("STATE", "state"),
+            ("CREATED", "created_at"),
+            ("BY ITSELF", "then"),
+        ];
         invocation.show_list(&keys, &columns)
     }
+}
+
+/// What becomes of a key next by itself.
+fn next_step(key: &Value) -> String {
+    let steps = [
+        ("signs from", "activates_at"),
+        ("retires", "retires_at"),
+        ("leaves the key set", "leaves_at"),
+        ("is deleted", "expires_at"),
+    ];
+    let known = steps.into_iter().find(|(_, name)| key.get(name).is_some());
+    known.map(|(what, name)| format!("{what} {}", output::cell(key, name))).unwrap_or_default()
 }
 
 /// Let a key sign from now on; the one that signed so far retires

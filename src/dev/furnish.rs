@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::seed::Seed;
 use super::{key, persona};
 use crate::admin::{self, Call, Context, Method};
-use crate::app::App;
 use crate::app::development::Development;
 use crate::app::password::Verdict;
+use crate::app::{App, rotation};
 use crate::base::encode;
 use crate::base::form::Form;
 use crate::base::secret::Secret;
@@ -130,8 +130,14 @@ async fn call(app: &App, seed: &Seed, method: Method, list: &str, name: &str, bo
     let mut path = format!("{}{list}/", admin::ROOT);
     encode::percent(name, &mut path);
     let random = seed.random(list, name);
-    let context =
-        Context { store: &app.store, clock: &app.clock, random: &random, passwords: &app.passwords, local: true };
+    let context = Context {
+        store: &app.store,
+        clock: &app.clock,
+        random: &random,
+        passwords: &app.passwords,
+        schedule: rotation::schedule(&app.settings),
+        local: true,
+    };
     let answer = admin::call(&context, Call { method, path, query: Form::default(), body }).await;
     if answer.status < 400 {
         return Ok(());

@@ -2,9 +2,7 @@
 //! make one, and tokens of yesterday's start still verify. `serve` refuses a store that has it.
 
 use crate::base::clock::Timestamp;
-use crate::jose::alg::Algorithm;
 use crate::jose::key::{KeyError, PrivateKey};
-use crate::model::id::KeyId;
 use crate::store::NewKey;
 
 /// PKCS#8, DER.
@@ -15,14 +13,7 @@ const KEY: &[u8] = include_bytes!("key.p8");
 /// # Errors
 /// Never: the key in the program is whole.
 pub fn signing_key(now: Timestamp) -> Result<NewKey, KeyError> {
-    let key = PrivateKey::from_pkcs8(KEY)?;
-    Ok(NewKey {
-        id: KeyId::new(key.kid()),
-        algorithm: Algorithm::Rs256,
-        bits: u32::try_from(key.public().bits()).unwrap_or(u32::MAX),
-        created_at: now,
-        pkcs8_der: key.to_pkcs8().to_vec().into(),
-    })
+    Ok(NewKey::of(&PrivateKey::from_pkcs8(KEY)?, now))
 }
 
 #[cfg(test)]
@@ -34,6 +25,6 @@ mod tests {
     fn rfc7638_the_id_is_that_of_the_key_in_the_program() {
         let key = signing_key(Timestamp::EPOCH).unwrap();
         assert_eq!(key.id.as_str(), KEY_ID);
-        assert_eq!(key.bits, 2048);
+        assert_eq!(key.public.bits(), 2048);
     }
 }

@@ -11,7 +11,7 @@ use super::alg::Algorithm;
 use super::key::{ACCEPTED_SIZES, KeyError};
 use crate::base::encode::base64url;
 
-/// A public RSA key, parsed once and ready to verify RS256.
+/// A public RSA key, parsed once and ready to verify RS256. Two are the same when their numbers are.
 #[derive(Clone)]
 pub struct PublicKey {
     /// Big-endian without leading zeros, like the exponent.
@@ -82,6 +82,14 @@ impl PublicKey {
         }
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.modulus, &self.exponent) == (&other.modulus, &other.exponent)
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

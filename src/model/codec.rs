@@ -9,6 +9,7 @@ use super::id::{AccessTokenId, ClientId, CodeId, GrantId, Id, KeyId, RefreshToke
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Digest;
+use crate::jose::jwk::PublicKey;
 
 impl<C> Encode<C> for Timestamp {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
@@ -35,6 +36,22 @@ impl<C> Encode<C> for Digest {
 impl<'b, C> Decode<'b, C> for Digest {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
         fixed(d).map(Self::from_bytes)
+    }
+}
+
+/// Modulus and exponent, big-endian.
+impl<C> Encode<C> for PublicKey {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.array(2)?.bytes(self.modulus())?.bytes(self.exponent())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for PublicKey {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        if d.array()? != Some(2) {
+            return Err(DecodeError::message("a public key has two numbers"));
+        }
+        Self::rsa(d.bytes()?, d.bytes()?).map_err(|_| DecodeError::message("not a public key"))
     }
 }
 

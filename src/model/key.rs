@@ -1,6 +1,7 @@
-//! Signing keys and the states they go through.
+//! Signing keys and the states they go through, by command and by themselves.
 
 use std::fmt;
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
@@ -8,20 +9,24 @@ use super::codec;
 use super::id::KeyId;
 use crate::base::clock::Timestamp;
 use crate::jose::alg::Algorithm;
+use crate::jose::jwk::PublicKey;
 
-/// Where a key is in its life. Every key that exists is published in the JWKS, whatever its state.
+/// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum KeyState {
     /// Published, so that relying parties know it before it signs.
     #[n(0)]
     Next,
-    /// Signs. There is one active key of an algorithm at most.
+    /// Published, and signs. There is one active key of an algorithm at most.
     #[n(1)]
     Active,
-    /// Signs no more, but what it signed can still be verified.
+    /// Signs no more, but is published for as long as what it signed may be in use.
     #[n(2)]
     Retired,
+    /// Not published any more, and its private part is gone. What it signed is still known as ours when it comes back as a hint.
+    #[n(3)]
+    Withdrawn,
 }
 
 impl KeyState {
@@ -31,6 +36,15 @@ impl KeyState {
             Self::Next => "next",
             Self::Active => "active",
             Self::Retired => "retired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Whether it is in the JWK Set.
+    pub const fn is_published(self) -> bool {
+        match self {
+            Self::Next | Self::Active | Self::Retired => true,
+            Self::Withdrawn => false,
         }
     }
 }
@@ -65,6 +79,9 @@ pub struct SigningKey {
     /// When it signed last.
     #[n(6)]
     pub retired_at: Option<Timestamp>,
+    /// What verifies its signatures.
+    #[n(7)]
+    pub public: PublicKey,
 }
 
 /// Why a key can't be moved.
@@ -76,6 +93,8 @@ pub enum KeyRefusal {
     Active,
     /// It is in that state already.
     Already(KeyState),
+    /// Its private part is gone.
+    Withdrawn,
 }
 
 impl fmt::Display for KeyRefusal {
@@ -84,6 +103,7 @@ impl fmt::Display for KeyRefusal {
             Self::Unknown => f.write_str("there is no such key"),
             Self::Active => f.write_str("it is the active key: promote another one first"),
             Self::Already(state) => write!(f, "it is {state} already"),
+            Self::Withdrawn => f.write_str("it is withdrawn: its private part is gone"),
         }
     }
 }
@@ -95,8 +115,10 @@ impl fmt::Display for KeyRefusal {
 /// [`KeyRefusal`] when there is nothing to do.
 pub fn decide_promote(keys: &[SigningKey], key: &KeyId, now: Timestamp) -> Result<Vec<SigningKey>, KeyRefusal> {
     let chosen = find(keys, key)?;
-    if chosen.state == KeyState::Active {
-        return Err(KeyRefusal::Already(KeyState::Active));
+    match chosen.state {
+        KeyState::Active => return Err(KeyRefusal::Already(KeyState::Active)),
+        KeyState::Withdrawn => return Err(KeyRefusal::Withdrawn),
+        KeyState::Next | KeyState::Retired => {}
     }
     let so_far = keys.iter().filter(|other| other.state == KeyState::Active && other.algorithm == chosen.algorithm);
     let retired = so_far.map(|other| SigningKey { state: KeyState::Retired, retired_at: Some(now), ..other.clone() });
@@ -112,7 +134,7 @@ pub fn decide_retire(keys: &[SigningKey], key: &KeyId, now: Timestamp) -> Result
     let chosen = find(keys, key)?;
     match chosen.state {
         KeyState::Active => Err(KeyRefusal::Active),
-        KeyState::Retired => Err(KeyRefusal::Already(KeyState::Retired)),
+        state @ (KeyState::Retired | KeyState::Withdrawn) => Err(KeyRefusal::Already(state)),
         KeyState::Next => Ok(SigningKey { state: KeyState::Retired, retired_at: Some(now), ..chosen.clone() }),
     }
 }
@@ -131,6 +153,251 @@ pub fn decide_first_state(keys: &[SigningKey], algorithm: Algorithm) -> KeyState
     if keys.iter().any(signs) { KeyState::Next } else { KeyState::Active }
 }
 
+/// How keys change by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// For how long a key signs; zero: until somebody promotes another one.
+    pub rotate_every: Duration,
+    /// For how long a key is published, at least, before it signs.
+    pub publish_ahead: Duration,
+    /// For how long a key stays published after it has signed last.
+    pub publish_after: Duration,
+    /// For how long, after a key has signed last, what it signed is taken as a hint. Not shorter than `publish_after`.
+    pub accept_after: Duration,
+}
+
+/// What comes of a key by itself, as far as it is known. What isn't due to happen is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// When it will sign.
+    pub activates_at: Option<Timestamp>,
+    /// When it will sign no more.
+    pub retires_at: Option<Timestamp>,
+    /// When it will leave the JWK Set.
+    pub leaves_at: Option<Timestamp>,
+    /// When it will be deleted.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A step that keys take by themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A key has to be made, to sign after the active one.
+    Make {
+        /// What it is to sign.
+        algorithm: Algorithm,
+        /// The size of the active key.
+        bits: u32,
+    },
+    /// A key signs from now on: [`decide_promote`].
+    Promote(KeyId),
+    /// A key leaves the JWK Set: [`decide_withdraw`].
+    Withdraw(KeyId),
+    /// A key is deleted: [`decide_delete`].
+    Delete(KeyId),
+}
+
+/// What comes of one of `keys` by itself.
+pub fn outlook(keys: &[SigningKey], key: &SigningKey, schedule: &Schedule, now: Timestamp) -> Outlook {
+    let mut outlook = Outlook::default();
+    let of_state = |state| keys.iter().find(|other| other.state == state && other.algorithm == key.algorithm);
+    match (key.state, of_state(KeyState::Active), of_state(KeyState::Next)) {
+        (KeyState::Active, _, next) => {
+            let published = next.map_or(now, |next| next.created_at);
+            outlook.retires_at = changes_at(key, published, schedule);
+        }
+        // The oldest that waits is the next to sign. When the others will is open.
+        (KeyState::Next, Some(active), Some(next)) if next.id == key.id => {
+            outlook.activates_at = changes_at(active, key.created_at, schedule);
+        }
+        (KeyState::Next, ..) => {}
+        (KeyState::Retired, ..) => {
+            outlook.leaves_at = key.retired_at.map(|at| at + schedule.publish_after);
+            outlook.expires_at = expires_at(key, schedule);
+        }
+        (KeyState::Withdrawn, ..) => outlook.expires_at = expires_at(key, schedule),
+    }
+    outlook
+}
+
+/// When the active key gives way to one that has been published since `published`.
+fn changes_at(active: &SigningKey, published: Timestamp, schedule: &Schedule) -> Option<Timestamp> {
+    let is_over = active.activated_at.unwrap_or(active.created_at) + schedule.rotate_every;
+    (!schedule.rotate_every.is_zero()).then(|| is_over.max(published + schedule.publish_ahead))
+}
+
+/// When nothing that a retired key signed is of use any more. One that never signed goes as soon as it may be withdrawn.
+fn expires_at(key: &SigningKey, schedule: &Schedule) -> Option<Timestamp> {
+    let time = if key.activated_at.is_some() { schedule.accept_after } else { schedule.publish_after };
+    key.retired_at.map(|at| at + time)
+}
+
+/// The steps that `keys` have to take by now, one for each of them at most. They don't touch each other's keys, so all of them
+/// can be taken at once.
+pub fn decide_due(keys: &[SigningKey], schedule: &Schedule, now: Timestamp) -> Vec<Due> {
+    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    let step = |key: &SigningKey| {
+        let outlook = outlook(keys, key, schedule, now);
+        let waits = |other: &SigningKey| other.state == KeyState::Next && other.algorithm == key.algorithm;
+        if is_due(outlook.expires_at) {
+            Some(Due::Delete(key.id.clone()))
+        } else if is_due(outlook.leaves_at) {
+            Some(Due::Withdraw(key.id.clone()))
+        } else if is_due(outlook.activates_at) {
+            Some(Due::Promote(key.id.clone()))
+        } else if is_due(outlook.retires_at.map(|at| at - schedule.publish_ahead)) && !keys.iter().any(waits) {
+            Some(Due::Make { algorithm: key.algorithm, bits: key.bits })
+        } else {
+            None
+        }
+    };
+    keys.iter().filter_map(step).collect()
+}
+
+/// The record of a retired key that leaves the JWK Set. Its private part goes too: it never signs again.
+pub fn decide_withdraw(keys: &[SigningKey], key: &KeyId) -> Option<SigningKey> {
+    let chosen = find(keys, key).ok().filter(|key| key.state == KeyState::Retired)?;
+    Some(SigningKey { state: KeyState::Withdrawn, ..chosen.clone() })
+}
+
 fn find<'a>(keys: &'a [SigningKey], key: &KeyId) -> Result<&'a SigningKey, KeyRefusal> {
     keys.iter().find(|other| other.id == *key).ok_or(KeyRefusal::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const SCHEDULE: Schedule = Schedule {
+        rotate_every: days(90),
+        publish_ahead: days(2),
+        publish_after: Duration::from_secs(75 * 60),
+        accept_after: days(60),
+    };
+
+    const fn days(number: u32) -> Duration {
+        DAY.saturating_mul(number)
+    }
+
+    fn key(id: &str, state: KeyState, created_at: Timestamp) -> SigningKey {
+        SigningKey {
+            id: KeyId::new(id),
+            algorithm: Algorithm::Rs256,
+            bits: 3072,
+            state,
+            created_at,
+            activated_at: (state != KeyState::Next).then_some(created_at),
+            retired_at: None,
+            public: PublicKey::rsa(&[255; 256], &[1, 0, 1]).unwrap(),
+        }
+    }
+
+    fn active(since: Timestamp) -> SigningKey {
+        key("active", KeyState::Active, since)
+    }
+
+    fn retired(state: KeyState, at: Timestamp) -> SigningKey {
+        SigningKey { retired_at: Some(at), ..key("old", state, T0) }
+    }
+
+    /// The steps that are due a moment before, and at this time.
+    fn around(keys: &[SigningKey], at: Timestamp) -> (Vec<Due>, Vec<Due>) {
+        (decide_due(keys, &SCHEDULE, at - MILLISECOND), decide_due(keys, &SCHEDULE, at))
+    }
+
+    fn promote(id: &str) -> Vec<Due> {
+        vec![Due::Promote(KeyId::new(id))]
+    }
+
+    #[test]
+    fn oidc_core_10_1_1_a_key_is_made_in_time_to_be_published_before_it_signs() {
+        let make = vec![Due::Make { algorithm: Algorithm::Rs256, bits: 3072 }];
+        assert_eq!(around(&[active(T0)], T0 + days(88)), (vec![], make.clone()));
+        assert_eq!(decide_due(&[active(T0)], &SCHEDULE, T0 + days(1000)), make, "however late");
+        let waiting = [active(T0), key("next", KeyState::Next, T0 + days(88))];
+        assert_eq!(decide_due(&waiting, &SCHEDULE, T0 + days(88)), [], "there is one");
+        let other = SigningKey { algorithm: Algorithm::Hs256, ..key("other", KeyState::Next, T0) };
+        assert_eq!(decide_due(&[active(T0), other], &SCHEDULE, T0 + days(88)), make, "for another algorithm");
+    }
+
+    #[test]
+    fn oidc_core_10_1_1_a_key_signs_when_its_turn_comes_and_not_before_everybody_knows_it() {
+        let in_time = [active(T0), key("next", KeyState::Next, T0 + days(88))];
+        assert_eq!(around(&in_time, T0 + days(90)), (vec![], promote("next")));
+        let by_hand = [active(T0), key("early", KeyState::Next, T0), key("later", KeyState::Next, T0 + days(1))];
+        assert_eq!(around(&by_hand, T0 + days(90)), (vec![], promote("early")), "the others go on waiting");
+        let late = [active(T0), key("next", KeyState::Next, T0 + days(95))];
+        assert_eq!(around(&late, T0 + days(97)), (vec![], promote("next")));
+    }
+
+    #[test]
+    fn a_key_leaves_when_what_it_signed_has_expired_and_goes_when_that_is_no_hint_any_more() {
+        let (at, old) = (T0 + days(90), KeyId::new("old"));
+        let withdraw = vec![Due::Withdraw(old.clone())];
+        let delete = vec![Due::Delete(old)];
+        let published = [retired(KeyState::Retired, at)];
+        assert_eq!(around(&published, at + SCHEDULE.publish_after), (vec![], withdraw.clone()));
+        assert_eq!(around(&published, at + days(60)), (withdraw, delete.clone()), "nobody looked for long");
+        let withdrawn = [retired(KeyState::Withdrawn, at)];
+        assert_eq!(around(&withdrawn, at + days(60)), (vec![], delete.clone()));
+        let unused = [SigningKey { activated_at: None, ..retired(KeyState::Retired, at) }];
+        assert_eq!(around(&unused, at + SCHEDULE.publish_after), (vec![], delete), "it never signed");
+    }
+
+    #[test]
+    fn where_nothing_signs_or_nothing_is_to_change_nothing_is_made() {
+        let late = T0 + days(10_000);
+        assert_eq!(decide_due(&[], &SCHEDULE, late), []);
+        assert_eq!(decide_due(&[key("next", KeyState::Next, T0)], &SCHEDULE, late), []);
+        let by_hand = Schedule { rotate_every: Duration::ZERO, ..SCHEDULE };
+        let keys = [active(T0), key("next", KeyState::Next, T0), retired(KeyState::Retired, T0)];
+        assert_eq!(decide_due(&keys, &by_hand, late), [Due::Delete(KeyId::new("old"))], "what was left behind goes");
+        assert_eq!(decide_due(&keys[..2], &SCHEDULE, T0 - days(1)), [], "by a clock that is behind");
+    }
+
+    #[test]
+    fn steps_that_are_due_at_once_are_of_different_keys() {
+        let keys = [active(T0), key("next", KeyState::Next, T0), retired(KeyState::Retired, T0 + days(89))];
+        let due = decide_due(&keys, &SCHEDULE, T0 + days(90));
+        assert_eq!(due, [Due::Promote(KeyId::new("next")), Due::Withdraw(KeyId::new("old"))]);
+    }
+
+    #[test]
+    fn what_comes_is_known_in_advance() {
+        let now = T0 + days(10);
+        let of = |keys: &[SigningKey], index: usize| outlook(keys, &keys[index], &SCHEDULE, now);
+        let known = Outlook::default();
+        assert_eq!(of(&[active(T0)], 0), Outlook { retires_at: Some(T0 + days(90)), ..known });
+        let (early, late) = (key("early", KeyState::Next, T0), key("late", KeyState::Next, T0 + days(9)));
+        let keys = [active(T0), early, late, retired(KeyState::Retired, now), retired(KeyState::Withdrawn, now)];
+        assert_eq!(of(&keys, 1), Outlook { activates_at: Some(T0 + days(90)), ..known });
+        assert_eq!(of(&keys, 2), known, "after that one, whenever that is");
+        let (leaves_at, expires_at) = (Some(now + SCHEDULE.publish_after), Some(now + days(60)));
+        assert_eq!(of(&keys, 3), Outlook { leaves_at, expires_at, ..known });
+        assert_eq!(of(&keys, 4), Outlook { expires_at, ..known });
+        let overdue = [active(T0 - days(200))];
+        assert_eq!(of(&overdue, 0).retires_at, Some(now + days(2)), "there is no other one yet");
+    }
+
+    #[test]
+    fn a_key_promoted_by_hand_signs_for_the_whole_time() {
+        let keys = [active(T0), key("next", KeyState::Next, T0)];
+        let keys = decide_promote(&keys, &KeyId::new("next"), T0 + days(40)).unwrap();
+        let states: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.state)).collect();
+        assert_eq!(states, [("active", KeyState::Retired), ("next", KeyState::Active)]);
+        assert_eq!(outlook(&keys, &keys[1], &SCHEDULE, T0 + days(40)).retires_at, Some(T0 + days(130)));
+    }
+
+    #[test]
+    fn a_withdrawn_key_never_signs_again() {
+        let keys = [retired(KeyState::Withdrawn, T0), active(T0)];
+        let old = KeyId::new("old");
+        assert_eq!(decide_promote(&keys, &old, T0), Err(KeyRefusal::Withdrawn));
+        assert_eq!(decide_retire(&keys, &old, T0), Err(KeyRefusal::Already(KeyState::Withdrawn)));
+        assert_eq!(decide_delete(&keys, &old), Ok(()));
+        assert_eq!((decide_withdraw(&keys, &old), decide_withdraw(&keys, &KeyId::new("active"))), (None, None));
+    }
 }

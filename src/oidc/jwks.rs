@@ -9,7 +9,7 @@ use crate::app::reply::Reply;
 
 const JWK_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json");
 
-/// Every key that exists, whatever its state.
+/// Every key that is published: the one that signs, those to come, and those whose tokens may still be in use.
 ///
 /// # Errors
 /// When the keys have changed and can't be read.

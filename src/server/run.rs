@@ -17,7 +17,7 @@ use super::route::Provider;
 use super::socket::Socket;
 use super::{Options, Tls, TlsError, serve};
 use crate::app::request::Limits;
-use crate::app::{App, StartError};
+use crate::app::{App, StartError, rotation};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::random::Random;
 use crate::settings::Settings;
@@ -225,32 +225,41 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Takes away expired rows and idle memory, and looks at what password hashes cost, now and then.
+/// Does what is due now and then, until the program ends.
 async fn look_after(app: Arc<App>) {
     let mut tick = interval(app.settings.store.sweep_interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (began, mut watch) = (Instant::now(), ClockWatch::default());
     loop {
         tick.tick().await;
-        let now = app.clock.now();
-        app.passwords.lane().release_idle(now, IDLE_MEMORY);
-        app.codes.forget(now);
-        if let Err(error) = app.passwords.learn_costs(&app.store).await {
-            tracing::warn!(%error, "what password hashes cost could not be looked at");
-        }
-        if !watch.believes(now, began.elapsed()) {
-            continue;
-        }
-        loop {
-            match app.store.sweep(now, SWEEP_SLICE).await {
-                Ok(SWEEP_SLICE..) => tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "the sweep could not take expired rows away");
-                    break;
-                }
+        look_once(&app, &mut watch, began.elapsed()).await;
+    }
+}
+
+/// Takes away idle memory, looks at what password hashes cost, and, by a clock that can be believed, takes away expired rows and
+/// changes signing keys.
+async fn look_once(app: &App, watch: &mut ClockWatch, uptime: Duration) {
+    let now = app.clock.now();
+    app.passwords.lane().release_idle(now, IDLE_MEMORY);
+    app.codes.forget(now);
+    if let Err(error) = app.passwords.learn_costs(&app.store).await {
+        tracing::warn!(%error, "what password hashes cost could not be looked at");
+    }
+    if !watch.believes(now, uptime) {
+        return;
+    }
+    loop {
+        match app.store.sweep(now, SWEEP_SLICE).await {
+            Ok(SWEEP_SLICE..) => tokio::task::yield_now().await,
+            Ok(_) => break,
+            Err(error) => {
+                tracing::warn!(%error, "the sweep could not take expired rows away");
+                break;
             }
         }
+    }
+    if let Err(error) = rotation::rotate(app).await {
+        tracing::warn!(%error, "the signing keys could not be changed; the next attempt is with the next sweep");
     }
 }
 
@@ -260,7 +269,8 @@ const JUMP: Duration = Duration::from_secs(24 * 60 * 60);
 /// So long it may be mended before it is believed.
 const DOUBT: Duration = Duration::from_secs(60 * 60);
 
-/// Looks whether the clock goes as time does. What a sweep takes away is gone, also when the clock that said so was wrong.
+/// Looks whether the clock goes as time does. What a sweep takes away is gone, also when the clock that said so was wrong; and
+/// so is a key.
 #[derive(Default)]
 struct ClockWatch {
     /// The clock and the uptime at the last look.
@@ -274,7 +284,9 @@ impl ClockWatch {
     fn believes(&mut self, now: Timestamp, uptime: Duration) -> bool {
         if let Some((then, at)) = self.last.replace((now, uptime)) {
             if now.since(then) > uptime.saturating_sub(at) + JUMP {
-                tracing::warn!("the clock has jumped ahead by more than a day: expired rows are kept for an hour");
+                tracing::warn!(
+                    "the clock has jumped ahead by more than a day: expired rows and keys are kept for an hour"
+                );
                 self.doubted_until = uptime + DOUBT;
             } else if then.since(now) > JUMP {
                 // It was set back to where it came from.
@@ -288,9 +300,15 @@ impl ClockWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::FixedClock;
+    use crate::jose::key::PrivateKey;
     use crate::jose::seal::ServerKey;
+    use crate::model::key::KeyState;
     use crate::settings::Sources;
-    use crate::store;
+    use crate::store::{self, NewKey, Put};
+
+    const PEM: &str = include_str!("../../tests/it/data/rsa2048_pkcs8.pem");
+    const OTHER_PEM: &str = include_str!("../../tests/it/data/rsa2048_other.pem");
 
     #[test]
     fn several_of_the_largest_bodies_fit_whatever_their_size() {
@@ -301,6 +319,27 @@ mod tests {
             options(&App::new(settings, store, Clock::System, Random::System).unwrap()).bodies_size
         };
         assert_eq!(["256KiB", "64MiB"].map(bodies_size), [64 << 20, 16 * (64 << 20)]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumped_ahead_changes_no_keys_until_it_is_believed() {
+        let (start, minute) = (Timestamp::from_secs(1_800_000_000), Duration::from_secs(60));
+        let hands = FixedClock::new(start);
+        let store = Store::in_memory(ServerKey::generate(&Random::System), &store::Options::default()).unwrap();
+        for (pem, age) in [(PEM, 1), (OTHER_PEM, 0)] {
+            let key = PrivateKey::from_pem(pem).unwrap();
+            assert!(matches!(store.add_key(NewKey::of(&key, start - age * minute)).await, Ok(Put::Done(_))));
+        }
+        let states = async || store.keys().await.unwrap().iter().map(|key| key.state).collect::<Vec<_>>();
+        let settings = Settings::load(&Sources::default().set("issuer", "https://id.example")).unwrap();
+        let app = App::new(settings, store.clone(), Clock::Fixed(hands.clone()), Random::System).unwrap();
+        let mut watch = ClockWatch::default();
+        look_once(&app, &mut watch, Duration::ZERO).await;
+        hands.advance(100 * JUMP);
+        look_once(&app, &mut watch, minute).await;
+        assert_eq!(states().await, [KeyState::Active, KeyState::Next]);
+        look_once(&app, &mut watch, minute + DOUBT).await;
+        assert_eq!(states().await, [KeyState::Retired, KeyState::Active]);
     }
 
     #[test]

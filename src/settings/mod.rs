@@ -121,6 +121,20 @@ impl Settings {
                 "lifetimes.session_idle must not be longer than lifetimes.session",
             ));
         }
+        let signing = &self.signing;
+        if !signing.rotate_every.is_zero() && signing.publish_ahead >= signing.rotate_every {
+            return Err(self.conflict(
+                &["signing.rotate_every", "signing.publish_ahead"],
+                "signing.publish_ahead must be shorter than signing.rotate_every",
+            ));
+        }
+        if !signing.rotate_every.is_zero() && signing.publish_ahead < self.discovery.cache_control {
+            return Err(self.conflict(
+                &["signing.publish_ahead", "discovery.cache_control"],
+                "signing.publish_ahead must not be shorter than discovery.cache_control: whoever keeps the keys for \
+                 that long has to see the next one before it signs",
+            ));
+        }
         if self.password.memory_kib < self.password.lanes.saturating_mul(8) {
             return Err(self.conflict(
                 &["password.memory_kib", "password.lanes"],

@@ -187,6 +187,13 @@ keys! {
         max_concurrent: Option<usize>, Optional(Whole(1..=1024)), like(4), restart;
         /// How many signatures may wait; more are answered 503.
         queue: usize = 1024, Whole(1..=100_000), restart;
+        /// For how long a key signs; then the next one does, by itself. 0 leaves that to hallpass key promote. The key
+        /// before it stays published until the last ID token that it signed has expired, and is then known for as long
+        /// as that may come back as a hint.
+        rotate_every: Duration = "90d", Period(0..=3650 * DAY);
+        /// For how long the next key is published, at least, before it signs, so that everybody knows it by then: not
+        /// shorter than discovery.cache_control. Some libraries look once a day, whatever they are told.
+        publish_ahead: Duration = "2d", Period(HOUR..=365 * DAY);
     }
 
     /// Slowing down whoever guesses passwords and client secrets.

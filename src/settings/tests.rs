@@ -75,6 +75,8 @@ fn defaults_are_those_of_the_specification_of_behaviour() {
     assert_eq!(settings.lifetimes.session_idle, Duration::from_secs(DAY));
     assert_eq!(settings.lifetimes.session, Duration::from_secs(14 * DAY));
     assert_eq!(settings.consent.remember_days, 90);
+    assert_eq!(settings.signing.rotate_every, Duration::from_secs(90 * DAY));
+    assert_eq!(settings.signing.publish_ahead, Duration::from_secs(2 * DAY));
     assert_eq!(settings.refresh.grace, Duration::from_secs(MINUTE));
     assert!(!settings.pkce.plain && !settings.userinfo.query_token && settings.throttle.enabled);
     assert_eq!((settings.password.memory_kib, settings.password.iterations, settings.password.lanes), (19456, 2, 1));
@@ -465,6 +467,20 @@ fn idle_lifetimes_fit_into_whole_ones() {
     let error = load("[lifetimes]\nrefresh_idle = \"91d\"").unwrap_err();
     assert!(error.starts_with("hallpass.toml:2: lifetimes.refresh_idle is \"91d\""), "{error}");
     assert!(load("[lifetimes]\nsession = \"1h\"\nsession_idle = \"1h\"").is_ok());
+}
+
+#[test]
+fn oidc_core_10_1_1_the_next_key_is_published_for_longer_than_others_may_keep_the_keys() {
+    assert_eq!(
+        load("[discovery]\ncache_control = \"3d\"").unwrap_err(),
+        "hallpass.toml:2: signing.publish_ahead is \"2d\" and discovery.cache_control is \"3d\": \
+         signing.publish_ahead must not be shorter than discovery.cache_control: whoever keeps the keys for that long \
+         has to see the next one before it signs"
+    );
+    let error = load("[signing]\nrotate_every = \"2d\"").unwrap_err();
+    assert!(error.starts_with("hallpass.toml:2: signing.rotate_every is \"2d\" and signing.publish_ahead"), "{error}");
+    assert!(load("discovery.cache_control = \"3d\"\nsigning.publish_ahead = \"3d\"").is_ok());
+    assert!(load("discovery.cache_control = \"3d\"\nsigning.rotate_every = 0").is_ok(), "nothing comes by itself");
 }
 
 #[test]

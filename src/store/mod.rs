@@ -39,7 +39,7 @@ use crate::model::client::Client;
 use crate::model::consent::{Consent, Given};
 use crate::model::grant::{AccessToken, Code, EndReason, Grant, NewTokens, Redeem, RefreshToken, Rotate};
 use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, KeyId, RefreshTokenId, SessionId, UserId};
-use crate::model::key::{KeyRefusal, SigningKey};
+use crate::model::key::{Due, KeyRefusal, Schedule, SigningKey};
 use crate::model::session::Session;
 use crate::model::user::User;
 
@@ -388,7 +388,7 @@ impl Store {
         engine.keys()
     }
 
-    /// The private part of a signing key: PKCS#8, DER.
+    /// The private part of a signing key: PKCS#8, DER. `None` too for one that is withdrawn.
     pub async fn private_key(&self, id: &KeyId) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let Self::Embedded(engine) = self;
         engine.private_key(id)
@@ -420,6 +420,13 @@ impl Store {
     pub async fn delete_key(&self, id: &KeyId) -> Result<Result<(), KeyRefusal>, StoreError> {
         let Self::Embedded(engine) = self;
         engine.delete_key(id).await
+    }
+
+    /// Takes the steps that are due: [`decide_due`](crate::model::key::decide_due). Gives all of them; [`Due::Make`] is for the
+    /// caller to do.
+    pub async fn rotate_keys(&self, schedule: Schedule, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+        let Self::Embedded(engine) = self;
+        engine.rotate_keys(schedule, now).await
     }
 }
 

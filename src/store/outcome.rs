@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Digest;
 use crate::jose::alg::Algorithm;
+use crate::jose::jwk::PublicKey;
+use crate::jose::key::PrivateKey;
 use crate::model::client::Client;
 use crate::model::consent::Consent;
 use crate::model::grant::{AccessToken, Code, Grant, NewTokens, Redemption, RefreshToken, Void};
@@ -233,10 +235,23 @@ pub struct NewKey {
     pub id: KeyId,
     /// What it signs.
     pub algorithm: Algorithm,
-    /// Size of the modulus in bits.
-    pub bits: u32,
+    /// What verifies its signatures.
+    pub public: PublicKey,
     /// When it was made or imported.
     pub created_at: Timestamp,
     /// The private key: PKCS#8, DER.
     pub pkcs8_der: Zeroizing<Vec<u8>>,
+}
+
+impl NewKey {
+    /// A key under its own id, that was made or imported at `created_at`.
+    pub fn of(key: &PrivateKey, created_at: Timestamp) -> Self {
+        Self {
+            id: KeyId::new(key.kid()),
+            algorithm: Algorithm::Rs256,
+            public: key.public().clone(),
+            created_at,
+            pkcs8_der: key.to_pkcs8().to_vec().into(),
+        }
+    }
 }

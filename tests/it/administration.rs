@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use hallpass::admin::{self, Call, Method};
 use hallpass::app::password::Passwords;
+use hallpass::app::rotation;
 use hallpass::base::clock::Clock;
 use hallpass::base::form::Form;
 use hallpass::base::random::Random;
@@ -138,7 +139,9 @@ async fn contents(store: &Path) -> Value {
     let settings = Settings::load(&Sources::default()).unwrap();
     let (clock, random) = (Clock::System, Random::System);
     let passwords = Passwords::new(&settings.password, &random);
-    let context = admin::Context { store: &store, clock: &clock, random: &random, passwords: &passwords, local: true };
+    let schedule = rotation::schedule(&settings);
+    let context =
+        admin::Context { store: &store, clock: &clock, random: &random, passwords: &passwords, schedule, local: true };
     let mut contents = json!({});
     for list in ["clients", "users", "keys"] {
         let path = format!("{}{list}", admin::ROOT);

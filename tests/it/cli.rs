@@ -346,7 +346,12 @@ fn keys_are_made_imported_promoted_and_exported() {
     let other = place.json(&["creatersakey", "--pem", OTHER_PEM]);
     let kid = other["kid"].as_str().unwrap();
     assert_eq!((&other["alg"], &other["bits"], &other["state"]), (&json!("RS256"), &json!(2048), &json!("next")));
+    let table = place.done(&["key", "list"]).stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].ends_with("  BY ITSELF") && lines[1].contains("Z  retires 20"), "{table}");
+    assert!(lines[2].contains("Z  signs from 20"), "{table}");
     let first = place.json(&["key", "list"])["items"][0].clone();
+    assert_eq!(first["retires_at"], other["activates_at"]);
     let old = first["kid"].as_str().unwrap();
     assert_eq!(first["state"], "active");
     place.refused(&["creatersakey", "--pem", PEM], 1, &format!("hallpass: key {old} is there already"));

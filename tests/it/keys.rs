@@ -8,22 +8,22 @@ use serde_json::Value;
 use crate::harness::*;
 
 impl Provider {
-    async fn published(&self) -> HashSet<String> {
+    pub async fn published(&self) -> HashSet<String> {
         let keys = self.get("/jwks").await.json();
         keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn promote(&self, kid: &str) {
+    pub async fn promote(&self, kid: &str) {
         self.administer(Method::Post, &format!("keys/{kid}/promote"), Value::Null).await;
     }
 
     /// The key that signs ID tokens now.
-    async fn signs(&self) -> String {
+    pub async fn signs(&self) -> String {
         let tokens = self.tokens("openid").await;
         self.verify(tokens.id()).await.0["kid"].as_str().unwrap().to_owned()
     }
 
-    async fn code_for_hint(&self, hint: &str) -> Response {
+    pub async fn code_for_hint(&self, hint: &str) -> Response {
         let mut browser = self.logged_in(ADA).await;
         browser.authorize(&request(&[("prompt", "none"), ("id_token_hint", hint)])).await
     }

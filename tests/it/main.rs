@@ -40,5 +40,6 @@ mod playground;
 mod refresh;
 mod relying_party;
 mod tls;
+mod rotation;
 mod token;
 mod userinfo;

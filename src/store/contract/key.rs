@@ -3,15 +3,16 @@ use zeroize::Zeroizing;
 use super::for_every_engine;
 use super::sample::{NOW, secs};
 use crate::jose::alg::Algorithm;
+use crate::jose::jwk::PublicKey;
 use crate::model::id::KeyId;
-use crate::model::key::{KeyRefusal, KeyState, SigningKey};
+use crate::model::key::{Due, KeyRefusal, KeyState, Schedule, SigningKey};
 use crate::store::{NewKey, Put, Store};
 
 fn key(id: &str, age: u64) -> NewKey {
     NewKey {
         id: KeyId::new(id),
         algorithm: Algorithm::Rs256,
-        bits: 2048,
+        public: PublicKey::rsa(&[255; 256], &[1, 0, 1]).unwrap(),
         created_at: NOW - secs(age),
         pkcs8_der: Zeroizing::new(format!("the private part of {id}").into_bytes()),
     }
@@ -83,6 +84,57 @@ async fn a_promoted_key_signs_and_the_one_before_it_retires(store: Store) {
     assert_eq!(states(&store).await, [("b".into(), KeyState::Active), ("c".into(), KeyState::Retired)]);
 }
 
+const SCHEDULE: Schedule =
+    Schedule { rotate_every: secs(100), publish_ahead: secs(10), publish_after: secs(20), accept_after: secs(50) };
+
+async fn keys_change_when_it_is_time(store: Store) {
+    add(&store, "a", 0).await;
+    let rotate = async |after: u64| store.rotate_keys(SCHEDULE, NOW + secs(after)).await.unwrap();
+    let has_private = async |id: &str| store.private_key(&KeyId::new(id)).await.unwrap().is_some();
+    let before = store.revision().keys;
+    assert_eq!(rotate(89).await, []);
+    assert_eq!(rotate(90).await, [Due::Make { algorithm: Algorithm::Rs256, bits: 2048 }]);
+    assert_eq!(store.revision().keys, before, "making is for the caller");
+    let next = NewKey { created_at: NOW + secs(90), ..key("b", 0) };
+    assert!(matches!(store.add_key(next).await, Ok(Put::Done(_))));
+
+    assert_eq!(rotate(99).await, []);
+    let before = store.revision().keys;
+    assert_eq!(rotate(100).await, [Due::Promote(KeyId::new("b"))]);
+    assert_eq!(rotate(100).await, []);
+    assert_eq!(states(&store).await, [("a".into(), KeyState::Retired), ("b".into(), KeyState::Active)]);
+    assert!(store.revision().keys > before && has_private("a").await, "it can still be promoted");
+
+    let before = store.revision().keys;
+    assert_eq!(rotate(120).await, [Due::Withdraw(KeyId::new("a"))]);
+    assert_eq!(states(&store).await, [("a".into(), KeyState::Withdrawn), ("b".into(), KeyState::Active)]);
+    assert!(store.revision().keys > before && !has_private("a").await && has_private("b").await);
+    assert_eq!(store.promote_key(&KeyId::new("a"), NOW).await, Ok(Err(KeyRefusal::Withdrawn)));
+    assert!(matches!(store.add_key(key("a", 0)).await, Ok(Put::Exists)));
+
+    let before = store.revision().keys;
+    assert_eq!(rotate(150).await, [Due::Delete(KeyId::new("a"))]);
+    assert_eq!(states(&store).await, [("b".into(), KeyState::Active)]);
+    assert!(store.revision().keys > before);
+}
+
+async fn a_step_is_taken_once_however_many_ask(store: Store) {
+    for (id, age) in [("a", 100), ("b", 90), ("c", 80)] {
+        add(&store, id, age).await;
+    }
+    let mut race = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        race.spawn(async move { store.rotate_keys(SCHEDULE, NOW).await.unwrap() });
+    }
+    let taken: Vec<Due> = race.join_all().await.into_iter().flatten().collect();
+    assert_eq!(taken, [Due::Promote(KeyId::new("b"))]);
+    assert_eq!(
+        states(&store).await,
+        [("a".into(), KeyState::Retired), ("b".into(), KeyState::Active), ("c".into(), KeyState::Next)]
+    );
+}
+
 async fn a_store_can_be_marked_as_made_for_development(store: Store) {
     assert_eq!(store.is_development().await, Ok(false));
     store.mark_development().await.unwrap();
@@ -94,5 +146,7 @@ for_every_engine! {
     of_racing_first_keys_one_signs
     private_parts_are_apart
     a_promoted_key_signs_and_the_one_before_it_retires
+    keys_change_when_it_is_time
+    a_step_is_taken_once_however_many_ask
     a_store_can_be_marked_as_made_for_development
 }

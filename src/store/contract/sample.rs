@@ -19,7 +19,7 @@ pub(in crate::store) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 pub(in crate::store) const REDIRECT_URI: &str = "https://app.example/cb";
 
-pub(in crate::store) fn secs(secs: u64) -> Duration {
+pub(in crate::store) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 

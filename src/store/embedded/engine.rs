@@ -20,7 +20,7 @@ use crate::model::id::{AccessTokenId, ClientId};
 use crate::store::{AccessContext, Options, Revision, StoreError};
 
 /// The version of all layouts that this release writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 const KEY_CHECK: &str = "key check";
 

@@ -11,7 +11,8 @@ use super::{Embedded, codec};
 use crate::base::clock::Timestamp;
 use crate::model::id::KeyId;
 use crate::model::key::{
-    KeyRefusal, KeyState, SigningKey, decide_delete, decide_first_state, decide_promote, decide_retire,
+    Due, KeyRefusal, KeyState, Schedule, SigningKey, decide_delete, decide_due, decide_first_state, decide_promote,
+    decide_retire, decide_withdraw,
 };
 use crate::store::{NewKey, Put, StoreError};
 
@@ -34,11 +35,12 @@ impl Embedded {
             let key = SigningKey {
                 id: new.id,
                 algorithm: new.algorithm,
-                bits: new.bits,
+                bits: u32::try_from(new.public.bits()).unwrap_or(u32::MAX),
                 state,
                 created_at: new.created_at,
                 activated_at: (state == KeyState::Active).then_some(new.created_at),
                 retired_at: None,
+                public: new.public,
             };
             put(change, &key)?;
             PRIVATE_KEYS.put(change, key.id.as_str(), &new.pkcs8_der)?;
@@ -84,11 +86,39 @@ impl Embedded {
         self.write(move |change| {
             let decision = decide_delete(&all(change)?, &id);
             if decision.is_ok() {
-                KEYS.remove(change, id.as_str())?;
-                PRIVATE_KEYS.remove(change, id.as_str())?;
-                change.touch_keys();
+                delete(change, &id)?;
             }
             Ok(decision)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn rotate_keys(
+        &self,
+        schedule: Schedule,
+        now: Timestamp,
+    ) -> Result<Vec<Due>, StoreError> {
+        self.write(move |change| {
+            let keys = all(change)?;
+            let due = decide_due(&keys, &schedule, now);
+            for step in &due {
+                match step {
+                    Due::Make { .. } => {}
+                    Due::Promote(id) => {
+                        for key in decide_promote(&keys, id, now).iter().flatten() {
+                            put(change, key)?;
+                        }
+                    }
+                    Due::Withdraw(id) => {
+                        if let Some(key) = decide_withdraw(&keys, id) {
+                            put(change, &key)?;
+                            PRIVATE_KEYS.remove(change, id.as_str())?;
+                        }
+                    }
+                    Due::Delete(id) => delete(change, id)?,
+                }
+            }
+            Ok(due)
         })
         .await
     }
@@ -100,6 +130,13 @@ fn all(tables: &impl Tables) -> Result<Vec<SigningKey>, Fault> {
         KEYS.list(tables, Bound::Unbounded, usize::MAX, |_, row| codec::decode::<SigningKey>(row).map(Some))?;
     keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(keys)
+}
+
+fn delete(change: &Change<'_>, id: &KeyId) -> Result<(), Fault> {
+    KEYS.remove(change, id.as_str())?;
+    PRIVATE_KEYS.remove(change, id.as_str())?;
+    change.touch_keys();
+    Ok(())
 }
 
 fn put(change: &Change<'_>, key: &SigningKey) -> Result<(), Fault> {

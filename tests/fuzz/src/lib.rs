@@ -3,13 +3,10 @@
 use hallpass::app::App;
 use hallpass::base::clock::{Clock, FixedClock, Timestamp};
 use hallpass::base::random::Random;
-use hallpass::jose::alg::Algorithm;
 use hallpass::jose::key::PrivateKey;
 use hallpass::jose::seal::ServerKey;
-use hallpass::model::id::KeyId;
 use hallpass::settings::{Settings, Sources};
 use hallpass::store::{NewKey, Options, Store};
-use zeroize::Zeroizing;
 
 /// When everything begins.
 pub const START: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -31,14 +28,7 @@ pub async fn provider(clock: FixedClock) -> App {
     let options = Options { cache_bytes: 1 << 20, ..Options::default() };
     let store = Store::in_memory(ServerKey::generate(&random), &options).expect("a store");
     let key = PrivateKey::from_pem(RSA).expect("a key");
-    let new = NewKey {
-        id: KeyId::new(key.kid()),
-        algorithm: Algorithm::Rs256,
-        bits: 2048,
-        created_at: START,
-        pkcs8_der: Zeroizing::new(key.to_pkcs8().to_vec()),
-    };
-    store.add_key(new).await.expect("a key in the store");
+    store.add_key(NewKey::of(&key, START)).await.expect("a key in the store");
     App::new(settings, store, Clock::Fixed(clock), random).expect("a provider")
 }
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass::admin;
-use hallpass::app::App;
 use hallpass::app::hook::Hook;
+use hallpass::app::{App, rotation};
 use hallpass::base::clock::{Clock, FixedClock, Timestamp};
 use hallpass::base::form::Form;
 use hallpass::base::random::Random;
@@ -27,7 +27,7 @@ use hallpass::dev::PLAYGROUND;
 use hallpass::jose::key::PrivateKey;
 use hallpass::jose::seal::ServerKey;
 use hallpass::model::client::{Client, ClientType};
-use hallpass::model::id::{ClientId, KeyId, UserId};
+use hallpass::model::id::{ClientId, UserId};
 use hallpass::model::user::User;
 use hallpass::server::{bind, serve_app};
 use hallpass::settings::{Settings, Sources};
@@ -36,7 +36,6 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 pub use answer::{Answer, Mode};
 pub use browser::Browser;
@@ -244,7 +243,8 @@ impl Provider {
     /// A call of administration that must succeed; `target` is what follows the root of its addresses.
     pub async fn administer(&self, method: admin::Method, target: &str, body: Value) -> Value {
         let App { store, clock, random, passwords, .. } = &*self.app;
-        let context = admin::Context { store, clock, random, passwords, local: true };
+        let schedule = rotation::schedule(&self.app.settings);
+        let context = admin::Context { store, clock, random, passwords, schedule, local: true };
         let path = format!("{}{target}", admin::ROOT);
         let answer = admin::call(&context, admin::Call { method, path, query: Form::default(), body }).await;
         assert!((200..300).contains(&answer.status), "{target}: {answer:?}");
@@ -253,13 +253,7 @@ impl Provider {
 
     pub async fn add_key(&self, pem: &str) -> String {
         let key = PrivateKey::from_pem(pem).unwrap();
-        let new = NewKey {
-            id: KeyId::new(key.kid()),
-            algorithm: hallpass::jose::alg::Algorithm::Rs256,
-            bits: u32::try_from(key.public().bits()).unwrap(),
-            created_at: self.clock.now(),
-            pkcs8_der: Zeroizing::new(key.to_pkcs8().to_vec()),
-        };
+        let new = NewKey::of(&key, self.clock.now());
         assert!(matches!(self.app.store.add_key(new).await.unwrap(), Put::Done(_)));
         key.kid()
     }

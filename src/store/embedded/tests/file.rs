@@ -14,6 +14,7 @@ use super::super::tables::{
 };
 use super::*;
 use crate::jose::alg::Algorithm;
+use crate::jose::jwk::PublicKey;
 use crate::model::client::Client;
 use crate::model::id::{BearerKind, ClientId, KeyId, SessionId};
 use crate::store::contract::sample::{Family, NOW, bearer, client, given, secs, session};
@@ -171,7 +172,7 @@ async fn everything_is_there_after_a_restart() {
     let key = NewKey {
         id: KeyId::new("kid"),
         algorithm: Algorithm::Rs256,
-        bits: 2048,
+        public: PublicKey::rsa(&[255; 256], &[1, 0, 1]).unwrap(),
         created_at: NOW,
         pkcs8_der: Zeroizing::new(b"der".to_vec()),
     };
@@ -203,7 +204,7 @@ async fn secrets_are_not_in_the_file() {
     let key = NewKey {
         id: KeyId::new("kid"),
         algorithm: Algorithm::Rs256,
-        bits: 2048,
+        public: PublicKey::rsa(&[255; 256], &[1, 0, 1]).unwrap(),
         created_at: NOW,
         pkcs8_der: Zeroizing::new(b"the private part of kid".to_vec()),
     };
