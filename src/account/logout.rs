@@ -1,13 +1,19 @@
-//! Logout, when a person asks for it.
+//! Logout, when a person asks for it, or when a client has and they have to agree.
 
-use super::account_view;
+use super::{account_view, client_view};
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::csrf;
 use crate::app::fault::Fault;
+use crate::app::pending_logout::PendingLogout;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
-use crate::page::{EndSessionCompletedPage, EndSessionFailedPage, EndSessionPromptPage};
+use crate::base::form::Form;
+use crate::oidc::authorize::PENDING;
+use crate::oidc::end_session::{self, complete};
+use crate::page::{self, EndSessionFailedPage, EndSessionPromptPage};
+use crate::protocol::logout::Logout;
+use crate::protocol::parameter::refuse_repeated;
 
 /// What the form is for.
 const PURPOSE: &str = "logout";
@@ -15,27 +21,26 @@ const PURPOSE: &str = "logout";
 /// Asks whether to log out, or says that nobody is logged in.
 ///
 /// # Errors
-/// When the store can't be read.
+/// An expired page.
 pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
-    let locale = app.pages.locale(None, request.accept_language());
-    let Some(login) = browser::session(app, request).await? else {
-        return app.page(&EndSessionCompletedPage { client: None }, &locale);
-    };
+    let query = request.query()?;
+    refuse_repeated(&query)?;
     let browser = Browser::of(app, request);
+    let logout = asked_for(app, request, &browser, &query)?;
+    let Some(login) = browser::session(app, request).await? else {
+        return complete(app, request, &logout).await;
+    };
     let page = EndSessionPromptPage {
         csrf: csrf::mark(app, &browser, PURPOSE),
-        pending: None,
-        client: None,
+        pending: query.get(PENDING).map(ToOwned::to_owned),
+        client: client(app, &logout).await?,
         account: account_view(&login.user),
     };
-    let reply = app.page(&page, &locale)?;
-    Ok(match browser.introduction() {
-        Some(cookie) => reply.cookie(cookie),
-        None => reply,
-    })
+    let locale = app.pages.locale(logout.ui_locales.as_deref(), request.accept_language());
+    Ok(app.page(&page, &locale)?.cookies(browser.introduction()))
 }
 
-/// Ends the browser's session.
+/// Ends the browser's session, if its user wants that.
 ///
 /// # Errors
 /// A form that isn't ours.
@@ -43,13 +48,23 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let form = request.form().await?;
     let browser = Browser::of(app, request);
     csrf::check(app, request, &browser, PURPOSE, &form)?;
-    let locale = app.pages.locale(None, request.accept_language());
-    if form.get("decision") != Some("logout") {
-        return app.page(&EndSessionFailedPage { client: None }, &locale);
+    let logout = asked_for(app, request, &browser, &form)?;
+    if form.get("decision") == Some("logout") {
+        return complete(app, request, &logout).await;
     }
-    if let Some(login) = browser::session(app, request).await? {
-        app.store.end_session(&login.session.id).await?;
-        tracing::info!(user = %login.user.id, "logged out");
+    let locale = app.pages.locale(logout.ui_locales.as_deref(), request.accept_language());
+    app.page(&EndSessionFailedPage { client: client(app, &logout).await? }, &locale)
+}
+
+/// The request of a client that the address or the form carries; nothing in particular where it carries none.
+fn asked_for(app: &App, request: &Request, browser: &Browser, form: &Form) -> Result<Logout, Fault> {
+    match form.get(PENDING) {
+        Some(sealed) => Ok(PendingLogout::open(app, Some(sealed), Some(browser), request.now())?.logout),
+        None => Ok(Logout::default()),
     }
-    Ok(app.page(&EndSessionCompletedPage { client: None }, &locale)?.cookie(app.cookies.end_session()))
+}
+
+/// What the pages show of the client that sent the user.
+async fn client(app: &App, logout: &Logout) -> Result<Option<page::Client>, Fault> {
+    Ok(end_session::client(app, logout).await?.map(|client| client_view(app, &client)))
 }

@@ -74,7 +74,7 @@ impl Visit {
 /// What the pages show of a client.
 fn client_view(app: &App, client: &Client) -> page::Client {
     page::Client {
-        name: if client.name.is_empty() { client.id.to_string() } else { client.name.clone() },
+        name: client.shown_name().to_owned(),
         logo: client.logo_uri.clone().or_else(|| logo::address(app, client)),
         uri: client.client_uri.clone(),
         policy: client.policy_uri.clone(),

@@ -49,7 +49,7 @@ impl Cookies {
     }
 
     /// Takes a browser's session away.
-    pub fn end_session(&self) -> SetCookie {
+    fn end_session(&self) -> SetCookie {
         self.session.delete()
     }
 }
@@ -130,6 +130,21 @@ pub async fn start_session(
     let replaced = held_session(app, request).await?.map(|held| held.session.id);
     app.store.start_session(session.clone(), replaced).await?;
     Ok((SessionContext { session, user }, app.cookies.start_session(&bearer)))
+}
+
+/// Ends the browser's session, alive or not, and gives the cookies for the answer. Every logout goes through here.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn end_session(app: &App, request: &Request) -> Result<Vec<SetCookie>, Fault> {
+    if request.cookie(app.cookies.session.name()).is_none() {
+        return Ok(Vec::new());
+    }
+    if let Some(held) = held_session(app, request).await? {
+        app.store.end_session(&held.session.id).await?;
+        tracing::info!(user = %held.user.id, session = %held.session.id, "logged out");
+    }
+    Ok(vec![app.cookies.end_session()])
 }
 
 /// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the

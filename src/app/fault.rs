@@ -112,6 +112,11 @@ impl Fault {
         Self { hint, ..self }
     }
 
+    /// Whether something is wrong with us, and not with what was asked.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.error.code(), ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable)
+    }
+
     /// The error itself, for an answer that goes to a redirect URI.
     pub fn into_error(self) -> OAuthError {
         self.error

@@ -19,6 +19,7 @@ mod nobody;
 pub mod origins;
 pub mod password;
 pub mod pending;
+pub mod pending_logout;
 pub mod race;
 pub mod reply;
 pub mod request;
@@ -97,6 +98,8 @@ pub struct App {
     pub public_cache: HeaderValue,
     /// Seals pending authorization requests.
     pending: Sealer,
+    /// Seals pending logout requests.
+    pending_logouts: Sealer,
     /// Seals the cookies of browsers that are known.
     known_browsers: Sealer,
     /// Marks forms that carry no pending request.
@@ -170,7 +173,13 @@ impl App {
         let languages: Vec<String> = pages.languages().map(ToOwned::to_owned).collect();
         let metadata = Metadata::new(&Offer {
             issuer: &issuer,
-            endpoints: &[Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo, Endpoint::Jwks],
+            endpoints: &[
+                Endpoint::Authorize,
+                Endpoint::Token,
+                Endpoint::Userinfo,
+                Endpoint::EndSession,
+                Endpoint::Jwks,
+            ],
             algorithms: &Algorithm::ALL,
             plain_challenge: settings.pkce.plain,
             scopes: &[],
@@ -195,6 +204,7 @@ impl App {
             origins: Origins::default(),
             development,
             pending: store.server_key().sealer("pending authorization request"),
+            pending_logouts: store.server_key().sealer("pending logout request"),
             known_browsers: store.server_key().sealer("known browser"),
             csrf: store.server_key().mac_key("form"),
             issuer,

@@ -8,6 +8,7 @@ use super::browser::Browser;
 use super::fault::Fault;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url};
+use crate::jose::seal::Sealer;
 use crate::model::consent::Consent;
 use crate::model::id::{SessionId, UserId};
 use crate::protocol::authorize::AuthorizeRequest;
@@ -98,8 +99,7 @@ impl Pending {
 
     /// As it stands in the parameter `pending`.
     pub fn seal(&self, app: &App, bound: Bound<'_>) -> Result<String, Fault> {
-        let plain = minicbor::to_vec(self).map_err(|error| Fault::internal(error.to_string()))?;
-        Ok(base64url(app.pending.seal(&plain, &bound.associated_data(), &app.random)))
+        seal(app, &app.pending, self, &bound.associated_data())
     }
 
     /// Opens the parameter `pending`.
@@ -107,15 +107,26 @@ impl Pending {
     /// # Errors
     /// An expired page when it is missing, too old, from another browser or page, or not ours at all.
     pub fn open(app: &App, sealed: Option<&str>, bound: Bound<'_>, now: Timestamp) -> Result<Self, Fault> {
-        let sealed = sealed.filter(|text| text.len() <= MAX_SEALED).and_then(parse_base64url);
-        let sealed = sealed.ok_or_else(|| Fault::expired("there is no pending request"))?;
-        let plain = app.pending.open(&sealed, &bound.associated_data());
-        let plain =
-            plain.ok_or_else(|| Fault::expired("the pending request is of another browser or page, or was changed"))?;
-        let pending: Self = minicbor::decode(&plain).map_err(|error| Fault::expired(error.to_string()))?;
+        let pending: Self = open(&app.pending, sealed, &bound.associated_data())?;
         if now >= pending.request.created_at + app.settings.lifetimes.pending {
             return Err(Fault::expired("the pending request is too old"));
         }
         Ok(pending)
     }
+}
+
+/// Something as it stands in the parameter `pending`, for whoever can say what it is bound to.
+pub(super) fn seal(app: &App, sealer: &Sealer, pending: &impl Encode<()>, bound: &[u8]) -> Result<String, Fault> {
+    let plain = minicbor::to_vec(pending).map_err(|error| Fault::internal(error.to_string()))?;
+    Ok(base64url(sealer.seal(&plain, bound, &app.random)))
+}
+
+/// Opens the parameter `pending`.
+pub(super) fn open<T: for<'b> Decode<'b, ()>>(sealer: &Sealer, sealed: Option<&str>, bound: &[u8]) -> Result<T, Fault> {
+    let sealed = sealed.filter(|text| text.len() <= MAX_SEALED).and_then(parse_base64url);
+    let sealed = sealed.ok_or_else(|| Fault::expired("there is no pending request"))?;
+    let plain = sealer.open(&sealed, bound);
+    let plain =
+        plain.ok_or_else(|| Fault::expired("the pending request is of another browser or page, or was changed"))?;
+    minicbor::decode(&plain).map_err(|error| Fault::expired(error.to_string()))
 }

@@ -145,6 +145,12 @@ impl Reply {
         self
     }
 
+    /// The same reply with these cookies, if there are any.
+    #[must_use]
+    pub fn cookies(self, cookies: impl IntoIterator<Item = SetCookie>) -> Self {
+        cookies.into_iter().fold(self, Self::cookie)
+    }
+
     /// The same reply, which says that it depends on these request headers.
     #[must_use]
     pub fn vary(mut self, names: &'static str) -> Self {

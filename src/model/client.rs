@@ -288,6 +288,11 @@ impl Client {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// What people know it by: its name, or its id where it has none.
+    pub fn shown_name(&self) -> &str {
+        if self.name.is_empty() { self.id.as_str() } else { &self.name }
+    }
+
     /// Whether it can keep a secret.
     pub fn is_public(&self) -> bool {
         self.kind == ClientType::Public

@@ -286,7 +286,7 @@ fn send(app: &App, request: &Request, client: &Client, redirection: Redirection)
         Redirection::Location(location) => Ok(Reply::redirect_see_other(&location).no_store()),
         Redirection::FormPost { action, fields } => {
             let fields = fields.into_iter().map(|(name, value)| Field::new(name, value)).collect();
-            let page = FormPostPage { action, fields, client: client.name.clone() };
+            let page = FormPostPage { action, fields, client: client.shown_name().to_owned() };
             app.page(&page, &app.pages.locale(None, request.accept_language()))
         }
     }
@@ -297,12 +297,10 @@ pub(crate) fn to_page(app: &App, request: &Request, stop: Stop, pending: &Pendin
     let browser = Browser::of(app, request);
     let sealed = pending.seal(app, Bound::To(&browser, stop))?;
     let reply = Reply::redirect_see_other(&page_address(app, stop.path(), &sealed)).no_store();
-    Ok(match browser.introduction() {
-        Some(cookie) => reply.cookie(cookie),
-        None => reply,
-    })
+    Ok(reply.cookies(browser.introduction()))
 }
 
-fn page_address(app: &App, path: &str, sealed: &str) -> String {
+/// An address of ours, with something sealed for it.
+pub(super) fn page_address(app: &App, path: &str, sealed: &str) -> String {
     format!("{}{path}?{}", app.issuer.path(), form::render([(PENDING, sealed)]))
 }

@@ -4,6 +4,7 @@
 mod advice;
 pub mod authorize;
 pub mod discovery;
+pub mod end_session;
 pub mod jwks;
 pub mod token;
 pub mod userinfo;

@@ -15,6 +15,7 @@ pub mod hint;
 pub mod id_token;
 pub mod interaction;
 pub mod issuer;
+pub mod logout;
 pub mod parameter;
 pub mod pkce;
 pub mod prompt;

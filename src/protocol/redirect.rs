@@ -1,4 +1,5 @@
-//! Authorization responses: the only place that can send a browser to a client, and only to a proven address.
+//! Authorization responses, and the way back after a logout: the only place that can send a browser to a client, and only to
+//! a proven address.
 
 use std::fmt;
 
@@ -101,6 +102,47 @@ impl Target {
                 fields: all.map(|(name, value)| (name, value.to_owned())).collect(),
             },
         }
+    }
+}
+
+/// A post-logout redirect URI that is proven to be registered for its client, with what it carries.
+///
+/// There is one only by [`PostLogoutTarget::prove`] or [`PostLogoutTarget::first`], so that nobody is sent anywhere else
+/// after a logout (OpenID Connect RP-Initiated Logout 1.0 section 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostLogoutTarget {
+    uri: String,
+    state: Option<String>,
+}
+
+impl PostLogoutTarget {
+    /// RP-Initiated Logout section 3: `None` unless the client has registered the URI, or it is good `beside`.
+    pub fn prove(client: &Client, uri: &str, beside: Beside<'_>) -> Option<Self> {
+        (client.accepts_post_logout_redirect(uri) || beside.accepts(uri))
+            .then(|| Self { uri: uri.to_owned(), state: None })
+    }
+
+    /// The first one that the client has registered.
+    pub fn first(client: &Client) -> Option<Self> {
+        let uri = client.post_logout_redirect_uris.first()?;
+        Some(Self { uri: uri.clone(), state: None })
+    }
+
+    /// The same with the `state` that came with the request.
+    #[must_use]
+    pub fn with_state(self, state: Option<String>) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The URI itself.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// RP-Initiated Logout section 3: where the browser goes, `state` with it.
+    pub fn location(&self) -> String {
+        let state = self.state.as_deref().map(|state| ("state", state));
+        uri::add_query(&self.uri, &form::render(state))
     }
 }
 

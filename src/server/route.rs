@@ -16,7 +16,7 @@ use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::dev::playground;
-use crate::oidc::{authorize, discovery, jwks, token, userinfo};
+use crate::oidc::{authorize, discovery, end_session, jwks, token, userinfo};
 use crate::page::HomePage;
 use crate::protocol::issuer::Endpoint;
 
@@ -29,6 +29,7 @@ enum Place<'a> {
     Authorize,
     Token,
     Userinfo,
+    EndSession,
     Login,
     Consent,
     SelectAccount,
@@ -66,6 +67,7 @@ impl<'a> Place<'a> {
             _ if path == endpoint(Endpoint::Authorize) => Self::Authorize,
             _ if path == endpoint(Endpoint::Token) => Self::Token,
             _ if path == endpoint(Endpoint::Userinfo) => Self::Userinfo,
+            _ if path == endpoint(Endpoint::EndSession) => Self::EndSession,
             "/login" => Self::Login,
             "/consent" => Self::Consent,
             "/select-account" => Self::SelectAccount,
@@ -102,8 +104,8 @@ impl<'a> Place<'a> {
             | Self::ClientLogo(_)
             | Self::Healthz
             | Self::Readyz => "GET, HEAD, OPTIONS",
-            // HEAD would issue a code and drop it, or redeem one.
-            Self::Authorize | Self::PlaygroundCallback => "GET, POST, OPTIONS",
+            // HEAD would issue a code and drop it, redeem one, or log somebody out.
+            Self::Authorize | Self::EndSession | Self::PlaygroundCallback => "GET, POST, OPTIONS",
             Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout | Self::Playground => {
                 "GET, HEAD, POST, OPTIONS"
             }
@@ -207,6 +209,7 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::Authorize => Box::pin(authorize::authorize(app, request)).await,
         Place::Token => Box::pin(token::token(app, request)).await,
         Place::Userinfo => userinfo::userinfo(app, request).await,
+        Place::EndSession => Box::pin(end_session::end_session(app, request)).await,
         Place::Login if posted => Box::pin(login::submit(app, request)).await,
         Place::Login => Box::pin(login::show(app, request)).await,
         Place::Consent if posted => Box::pin(consent::submit(app, request)).await,

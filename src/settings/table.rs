@@ -125,6 +125,13 @@ keys! {
         remember_days: u32 = 90, Whole(0..=3650);
     }
 
+    /// Logout (OpenID Connect RP-Initiated Logout 1.0).
+    logout: Logout {
+        /// Where the browser goes when the application that logs its user out names no address: none is a page that says
+        /// so, first is the first address that the application has registered.
+        default_redirect: DefaultRedirect = "none", Choice(&DefaultRedirect::NAMES);
+    }
+
     /// Refresh tokens (RFC 9700 section 4.14.2).
     refresh: Refresh {
         /// For how long a used refresh token is forgiven while its successor is unused: the retry of a client that
@@ -208,6 +215,24 @@ keys! {
     discovery: Discovery {
         /// For how long others may keep them; 0 makes them ask every time.
         cache_control: Duration = "1h", Period(0..=7 * DAY);
+    }
+}
+
+/// Where a browser goes after a logout for which no address is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultRedirect {
+    /// Nowhere: a page says that it is done.
+    None,
+    /// To the first address that the client has registered.
+    First,
+}
+
+impl DefaultRedirect {
+    const NAMES: [(&'static str, Self); 2] = [("none", Self::None), ("first", Self::First)];
+
+    /// Whether it is an address.
+    pub fn is_first(self) -> bool {
+        self == Self::First
     }
 }
 

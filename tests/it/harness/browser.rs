@@ -21,6 +21,11 @@ impl Browser {
         Self { issuer: issuer.to_owned(), accept_language: "en".to_owned(), cookies: BTreeMap::new() }
     }
 
+    /// The provider that it talks to.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// One request, and the cookies that come back.
     pub async fn send(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Response {
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");

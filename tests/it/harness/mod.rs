@@ -51,6 +51,9 @@ pub const CLIENT: &str = "web";
 pub const SECRET: &str = "a secret of more than thirty-two bytes";
 pub const REDIRECT: &str = "https://app.example/callback";
 
+/// Where every client of a provider wants its users to go after a logout.
+pub const GOODBYE: &str = "https://app.example/goodbye";
+
 /// A public client of every provider, with the same redirect URI and a loopback one.
 pub const PUBLIC: &str = "native";
 pub const LOOPBACK: &str = "http://127.0.0.1/callback";
@@ -325,6 +328,7 @@ pub fn confidential(id: &str) -> Client {
     let mut client = Client::new(ClientId::new(id), format!("The {id} app"), 11, START);
     client.secret = Some(Secret::new(SECRET));
     client.redirect_uris = vec![REDIRECT.into()];
+    client.post_logout_redirect_uris = vec![GOODBYE.into()];
     client
 }
 

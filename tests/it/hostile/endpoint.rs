@@ -50,6 +50,9 @@ pub enum Good {
     Consent,
     SelectAccount,
     Logout,
+    LogoutOfClient,
+    EndSession,
+    EndSessionTransit,
     Code,
     CodeByHeader,
     Refresh,
@@ -94,6 +97,28 @@ const AUTHORIZATION: &[Parameter] = &[
     strict("request_uri"),
     strict("registration"),
     free("resource"),
+    free("unheard_of"),
+];
+
+/// OpenID Connect RP-Initiated Logout 1.0 section 2.
+const END_SESSION: &[Parameter] = &[
+    strict("id_token_hint"),
+    strict("client_id"),
+    strict("post_logout_redirect_uri"),
+    free("state"),
+    free("logout_hint"),
+    free("ui_locales"),
+    free("unheard_of"),
+];
+
+/// The same, which goes on as a GET whatever is in it.
+const END_SESSION_POSTED: &[Parameter] = &[
+    free("id_token_hint"),
+    free("client_id"),
+    free("post_logout_redirect_uri"),
+    free("state"),
+    free("logout_hint"),
+    free("ui_locales"),
     free("unheard_of"),
 ];
 
@@ -194,6 +219,9 @@ pub const TABLE: &[Endpoint] = rows! {
     "Userinfo" "GET" "/userinfo" Bearer Query Good::Token, &[strict("access_token"), free("unheard_of")];
     "Userinfo" "POST" "/userinfo" Bearer Form Good::Token, &[strict("access_token"), free("unheard_of")];
     "Userinfo" "POST" "/userinfo" Bearer Form Good::Header, &[strict("access_token"), free("unheard_of")];
+    "EndSession" "GET" "/end-session" Page Query Good::EndSession, END_SESSION;
+    "EndSession" "POST" "/end-session" Page Form Good::EndSession, END_SESSION_POSTED;
+    "EndSession" "GET" "/end-session" Page Query Good::EndSessionTransit, PENDING;
     "Login" "GET" "/login" Page Query Good::Login, PENDING;
     "Login" "POST" "/login" Page Form Good::Login,
         &[strict("pending"), strict("username"), strict("password"), free("decision"), free("persona")];
@@ -203,6 +231,8 @@ pub const TABLE: &[Endpoint] = rows! {
     "SelectAccount" "POST" "/select-account" Page Form Good::SelectAccount, &[strict("pending"), free("decision")];
     "Logout" "GET" "/logout" Page Query Good::Nothing, &[free("unheard_of")];
     "Logout" "POST" "/logout" Page Form Good::Logout, &[strict("csrf"), free("decision")];
+    "Logout" "GET" "/logout" Page Query Good::LogoutOfClient, PENDING;
+    "Logout" "POST" "/logout" Page Form Good::LogoutOfClient, &[strict("csrf"), strict("pending"), free("decision")];
     "Asset" "GET" "/asset/hallpass.css" Page Query Good::Nothing, &[free("v")];
     "ClientLogo" "GET" "/client-logo/web" Page Query Good::Nothing, &[free("v")];
     "Healthz" "GET" "/healthz" Page Query Good::Nothing, &[free("unheard_of")];

@@ -152,7 +152,7 @@ async fn every_parameter_of_the_token_endpoint() {
 
 #[tokio::test]
 async fn every_parameter_of_the_pages() {
-    walk(|row| ["Login", "Consent", "SelectAccount", "Logout"].contains(&row.place)).await;
+    walk(|row| ["Login", "Consent", "SelectAccount", "Logout", "EndSession"].contains(&row.place)).await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn every_parameter_of_the_playground() {
 
 #[tokio::test]
 async fn every_parameter_of_everything_else() {
-    let walked = ["Authorize", "Token", "Login", "Consent", "SelectAccount", "Logout", "Administration"];
+    let walked = ["Authorize", "Token", "Login", "Consent", "SelectAccount", "Logout", "EndSession", "Administration"];
     walk(|row| !walked.contains(&row.place) && !row.place.starts_with("Playground")).await;
 }
 

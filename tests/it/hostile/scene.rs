@@ -29,7 +29,7 @@ pub struct Scene {
     pub provider: Provider,
     pub watch: Watch,
     /// Ada has agreed to everything.
-    ada: Browser,
+    pub ada: Browser,
     pub ada_tokens: Tokens,
     number: u64,
     refresh_token: String,
@@ -145,6 +145,29 @@ impl Scene {
                 pairs.push(("csrf", browser.get("/logout").await.field("csrf")));
                 pairs.push(("decision", "logout".into()));
             }
+            Good::LogoutOfClient => {
+                let login = browser.authorize(&request(&[])).await;
+                browser.log_in(&login, ADA, PASSWORD).await;
+                let asked = [("client_id", CLIENT), ("post_logout_redirect_uri", GOODBYE), ("state", "the state")];
+                let page = browser.get(&format!("/end-session?{}", hallpass::base::form::render(asked))).await;
+                self.watch.see(&page, "the page that asks");
+                pairs.push(("pending", page.field("pending")));
+                if endpoint.method == "POST" {
+                    pairs.push(("csrf", page.field("csrf")));
+                    pairs.push(("decision", "logout".into()));
+                }
+            }
+            // In a browser where nobody is logged in: nothing ends.
+            Good::EndSession => pairs.extend(self.logout_request()),
+            Good::EndSessionTransit => {
+                let pairs_of_it = self.logout_request();
+                let text = pairs_of_it.iter().map(|(name, value)| (*name, value.as_str()));
+                let body = hallpass::base::form::render(text).into_bytes();
+                let response =
+                    exchange("POST", &format!("{issuer}/end-session"), &[("content-type", FORM)], Some(body)).await;
+                self.watch.see(&response, "transit");
+                pairs.push(("pending", response.location().split_once("pending=").unwrap().1.to_owned()));
+            }
             Good::Code | Good::CodeByHeader => {
                 pairs.push(("grant_type", "authorization_code".into()));
                 pairs.push(("code", self.code().await));
@@ -206,6 +229,18 @@ impl Scene {
         }
         let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Asked { browser, headers, pairs, members }
+    }
+
+    /// A logout request for Ada's session.
+    pub fn logout_request(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("id_token_hint", self.ada_tokens.id().to_owned()),
+            ("client_id", CLIENT.into()),
+            ("post_logout_redirect_uri", GOODBYE.into()),
+            ("state", "the state".into()),
+            ("logout_hint", ADA.into()),
+            ("ui_locales", "en".into()),
+        ]
     }
 
     /// Begins a run of the playground; gives what its answer brings, which the browser has not followed.

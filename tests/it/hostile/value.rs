@@ -34,12 +34,14 @@ async fn answer(scene: &mut Scene, row: &Endpoint, asked: &Asked, what: &str) ->
 fn without_cookie(row: &Endpoint, cookie: &str) -> Option<Verdict> {
     let expired = Some(Verdict::Page(400));
     match (cookie, row.good) {
-        ("browser", Good::Login | Good::Consent | Good::SelectAccount | Good::Logout) => expired,
+        ("browser", Good::Login | Good::Consent | Good::SelectAccount | Good::Logout | Good::LogoutOfClient) => expired,
         ("browser", Good::Callback | Good::Ticket) => expired,
         ("browser", Good::Playground) if row.method == "POST" => expired,
         ("playground", Good::Callback) => expired,
         ("session", Good::Authorization) if row.method == "POST" => None,
         ("session", Good::Authorization | Good::Transit) => Some(Verdict::Client(Some("login_required".into()))),
+        // Nobody is there to be asked.
+        ("session", Good::LogoutOfClient) => Some(Verdict::Client(None)),
         ("session", Good::Consent | Good::SelectAccount) => Some(Verdict::Onward(
             if matches!(row.good, Good::SelectAccount) && row.method == "POST" { "/select-account" } else { "/login" }
                 .into(),
@@ -102,7 +104,7 @@ async fn what_is_sealed_for_one_browser_opens_in_no_other() {
         let (asked, mut other) = (scene.ask(row).await, scene.ask(row).await);
         let carries =
             ["pending", "csrf", "ticket"].iter().any(|name| asked.pairs.iter().any(|(other, _)| other == name));
-        if !carries || matches!(row.good, Good::Transit) {
+        if !carries || matches!(row.good, Good::Transit | Good::EndSessionTransit) {
             continue;
         }
         other.pairs = asked.pairs;
@@ -279,6 +281,15 @@ async fn oidc_core_3_1_2_1_an_id_token_hint_proves_nothing_unless_we_signed_it()
         let verdict = answer(&mut scene, row, &asked, &what).await;
         let expected = if hint == claim("sub", json!("id-of-nobody")) { "login_required" } else { "invalid_request" };
         assert_eq!(verdict, Verdict::Client(Some(expected.into())), "{what}");
+
+        // Nor does it log anybody out: the user is asked.
+        let row = TABLE.iter().find(|row| matches!(row.good, Good::EndSession)).unwrap();
+        let mut asked = scene.ask(row).await;
+        asked.browser = scene.ada.clone();
+        asked.pairs.retain(|(name, _)| name != "id_token_hint");
+        asked.pairs.push(("id_token_hint".into(), hint));
+        let verdict = answer(&mut scene, row, &asked, &what).await;
+        assert_eq!(verdict, Verdict::Onward("/logout".into()), "{what}");
     }
     scene.watch.end();
 }

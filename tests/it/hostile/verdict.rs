@@ -95,6 +95,10 @@ impl Verdict {
             assert!(is_error || answer.get("code").is_some(), "{what}: {response:?}");
             return Self::Client(is_error.then(|| answer.error().to_owned()));
         }
+        if location.is_some_and(|to| to == GOODBYE || to.starts_with(&format!("{GOODBYE}?state="))) {
+            assert_eq!(response.status, 303, "{what}: {response:?}");
+            return Self::Client(None);
+        }
         if let Some(location) = location {
             assert_eq!(response.status, 303, "{what}: {response:?}");
             let path = location.strip_prefix(issuer).unwrap_or(location);
