@@ -1,20 +1,27 @@
 //! The browser at the other end: the cookie that its pending requests are bound to, and the session it is logged in with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::App;
 use super::cookie::{Cookie, Lifetime, SetCookie, Site};
 use super::fault::Fault;
 use super::request::Request;
+use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url_array};
 use crate::model::id::{Bearer, BearerKind, SessionId};
-use crate::model::session::Session;
+use crate::model::session::{EndedGrants, EndedSession, Session};
 use crate::model::user::User;
 use crate::protocol::issuer::Issuer;
+use crate::settings::EndTokens;
 use crate::store::SessionContext;
 
 /// Authentication method reference of a password (RFC 8176 section 2).
 const PASSWORD: &str = "pwd";
+
+/// For how much longer than grants live today it is remembered that they ended with their session: the settings may have
+/// been others when they were made.
+const EARLIER_SETTINGS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// More of a `User-Agent` header isn't kept.
 const MAX_USER_AGENT: usize = 200;
@@ -107,13 +114,17 @@ pub async fn held_session(app: &App, request: &Request) -> Result<Option<Session
 pub async fn session(app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
     let Some(found) = held_session(app, request).await? else { return Ok(None) };
     let now = request.now();
-    if !found.session.is_live(&found.user, app.settings.lifetimes.session_idle, now) {
+    if !is_live(app, request, &found) {
         return Ok(None);
     }
     if found.session.is_worth_touching(now) {
         app.store.touch_session(&found.session.id, now).await?;
     }
     Ok(Some(found))
+}
+
+fn is_live(app: &App, request: &Request, held: &SessionContext) -> bool {
+    held.session.is_live(&held.user, app.settings.lifetimes.session_idle, request.now())
 }
 
 /// Logs a user in who has just proved who they are, in place of whoever was logged in before, and gives the cookie for the
@@ -126,13 +137,18 @@ pub async fn start_session(
     request: &Request,
     user: Arc<User>,
 ) -> Result<(SessionContext, SetCookie), Fault> {
-    let (session, bearer) = new_session(app, request, &user);
-    let replaced = held_session(app, request).await?.map(|held| held.session.id);
-    app.store.start_session(session.clone(), replaced).await?;
+    let (mut session, bearer) = new_session(app, request, &user);
+    let held = held_session(app, request).await?;
+    session.continues = held
+        .as_ref()
+        .filter(|held| held.user.id == user.id && is_live(app, request, held))
+        .map(|held| held.session.sid());
+    let session = app.store.start_session(session, held.map(|held| held.session.id)).await?;
     Ok((SessionContext { session, user }, app.cookies.start_session(&bearer)))
 }
 
-/// Ends the browser's session, alive or not, and gives the cookies for the answer. Every logout goes through here.
+/// Logs out whoever is logged in, with the grants that the settings say, and gives the cookies for the answer. Every logout
+/// goes through here.
 ///
 /// # Errors
 /// When the store can't be written.
@@ -140,11 +156,24 @@ pub async fn end_session(app: &App, request: &Request) -> Result<Vec<SetCookie>,
     if request.cookie(app.cookies.session.name()).is_none() {
         return Ok(Vec::new());
     }
-    if let Some(held) = held_session(app, request).await? {
-        app.store.end_session(&held.session.id).await?;
-        tracing::info!(user = %held.user.id, session = %held.session.id, "logged out");
+    if let Some(login) = held_session(app, request).await?.filter(|held| is_live(app, request, held)) {
+        let sid = login.session.sid();
+        app.store.end_session(&login.session.id, ends_with(app, sid, request.now())).await?;
+        tracing::info!(user = %login.user.id, %sid, "logged out");
     }
     Ok(vec![app.cookies.end_session()])
+}
+
+/// What ends with a session, by the settings.
+fn ends_with(app: &App, sid: SessionId, now: Timestamp) -> Option<EndedSession> {
+    let grants = match app.settings.logout.end_tokens {
+        EndTokens::None => return None,
+        EndTokens::Online => EndedGrants::Online,
+        EndTokens::All => EndedGrants::All,
+    };
+    let lifetimes = &app.settings.lifetimes;
+    let longest = lifetimes.refresh_token.max(lifetimes.code + lifetimes.access_token);
+    Some(EndedSession { sid, grants, needed_until: now + longest + EARLIER_SETTINGS })
 }
 
 /// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the
@@ -165,6 +194,7 @@ fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
         ends_at,
         user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
         address: request.client_address().to_string(),
+        continues: None,
     };
     (session, bearer)
 }

@@ -41,7 +41,7 @@ impl<'a> Authentication<'a> {
         Self {
             user: &login.user,
             user_generation: login.session.user_generation,
-            session: Some(login.session.id),
+            session: Some(login.session.sid()),
             auth_time: login.session.auth_time,
             amr: &login.session.amr,
             consent_generation: consent.map_or(0, |consent| consent.generation),

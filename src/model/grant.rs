@@ -299,6 +299,8 @@ pub enum Void {
     Client,
     /// Its consent was withdrawn.
     Consent,
+    /// Its user logged out of the session it was made in.
+    SessionEnded,
 }
 
 impl fmt::Display for Void {
@@ -312,6 +314,7 @@ impl fmt::Display for Void {
             Self::UserDisabled => "its user is disabled",
             Self::Client => "its client was deleted and made again",
             Self::Consent => "its consent was withdrawn",
+            Self::SessionEnded => "its user has logged out",
         })
     }
 }
@@ -357,6 +360,8 @@ pub enum RedeemRefusal {
     VerifierWrong,
     /// A verifier came, but the request had no challenge: somebody may have taken it out (RFC 9700 section 4.8.2).
     VerifierUnexpected,
+    /// The user has logged out.
+    SessionEnded,
 }
 
 impl fmt::Display for RedeemRefusal {
@@ -369,6 +374,7 @@ impl fmt::Display for RedeemRefusal {
             Self::VerifierMissing => "code_verifier is missing",
             Self::VerifierWrong => "code_verifier does not belong to the challenge",
             Self::VerifierUnexpected => "code_verifier came for a request without a challenge",
+            Self::SessionEnded => "the user has logged out",
         })
     }
 }

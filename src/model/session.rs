@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use super::grant::Grant;
 use super::id::{SessionId, UserId};
 use super::user::User;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Digest;
+
+/// The scope of grants that are to outlive the session (OpenID Connect Core 1.0 section 11).
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Requests that arrive together may see the clock a little out of order, and clocks are adjusted in small steps.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(1);
@@ -45,11 +49,20 @@ pub struct Session {
     /// The address of the login.
     #[n(9)]
     pub address: String,
+    /// The first of several sessions of this user in this browser, each of which took the place of the one before.
+    #[n(10)]
+    pub continues: Option<SessionId>,
 }
 
 impl Session {
     /// Uses closer together than this aren't worth a write.
     pub const SEEN_STEP: Duration = Duration::from_secs(300);
+
+    /// What grants and ID tokens call it. Who proves again in the same browser that they are themselves goes on with the
+    /// same session, as clients see it.
+    pub fn sid(&self) -> SessionId {
+        self.continues.unwrap_or(self.id)
+    }
 
     /// Whether the session holds for this user at this time.
     ///
@@ -66,6 +79,44 @@ impl Session {
     /// Whether its last use should be written down again.
     pub fn is_worth_touching(&self, now: Timestamp) -> bool {
         now >= self.seen_at + Self::SEEN_STEP
+    }
+}
+
+/// A session that ended by a logout, and what ended with it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EndedSession {
+    /// Which one: [`Session::sid`].
+    #[n(0)]
+    pub sid: SessionId,
+    /// Which of its grants.
+    #[n(1)]
+    pub grants: EndedGrants,
+    /// The time after which none of them could live anyway.
+    #[n(2)]
+    pub needed_until: Timestamp,
+}
+
+/// Which grants end with their session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum EndedGrants {
+    /// Those that aren't meant for the time when the user is away (OpenID Connect Back-Channel Logout 1.0 section 2.7:
+    /// refresh tokens with `offline_access` normally stay).
+    #[n(0)]
+    Online,
+    /// All.
+    #[n(1)]
+    All,
+}
+
+impl EndedSession {
+    /// Whether a grant ended with it.
+    pub fn ends(&self, grant: &Grant) -> bool {
+        let is_meant = match self.grants {
+            EndedGrants::Online => !grant.scope.contains(OFFLINE_ACCESS),
+            EndedGrants::All => true,
+        };
+        is_meant && grant.session == Some(self.sid)
     }
 }
 
@@ -104,6 +155,7 @@ mod tests {
             ends_at: now + Duration::from_secs(3600),
             user_agent: String::new(),
             address: String::new(),
+            continues: None,
         };
         let idle = Duration::from_secs(60);
         assert!(at(now).is_live(&user, idle, now));

@@ -40,7 +40,7 @@ pub async fn end_session(app: &App, request: &mut Request) -> Result<Reply, Faul
         None => validate(app, &form).await?,
     };
     let login = browser::session(app, request).await?;
-    if logout.must_ask(login.as_ref().map(|login| (&login.user.id, login.session.id))) {
+    if logout.must_ask(login.as_ref().map(|login| (&login.user.id, login.session.sid()))) {
         return to_prompt(app, request, logout);
     }
     complete(app, request, &logout).await

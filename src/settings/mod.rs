@@ -25,8 +25,8 @@ pub use schema::Key;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
-    Admin, Consent, DefaultRedirect, Discovery, Http, I18n, IdToken, KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout,
-    Pages, Password, Pkce, Refresh, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
+    Admin, Consent, DefaultRedirect, Discovery, EndTokens, Http, I18n, IdToken, KEYS, Lifetimes, Log, LogFormat,
+    LogLevel, Logout, Pages, Password, Pkce, Refresh, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;

@@ -130,6 +130,9 @@ keys! {
         /// Where the browser goes when the application that logs its user out names no address: none is a page that says
         /// so, first is the first address that the application has registered.
         default_redirect: DefaultRedirect = "none", Choice(&DefaultRedirect::NAMES);
+        /// Which tokens end when their user logs out: none, those of the session that were not granted for the time when
+        /// the user is away (online: without the scope offline_access), or all of the session.
+        end_tokens: EndTokens = "online", Choice(&EndTokens::NAMES);
     }
 
     /// Refresh tokens (RFC 9700 section 4.14.2).
@@ -234,6 +237,21 @@ impl DefaultRedirect {
     pub fn is_first(self) -> bool {
         self == Self::First
     }
+}
+
+/// Which tokens end when their user logs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndTokens {
+    /// None.
+    None,
+    /// Those of the session that were granted without the scope `offline_access`.
+    Online,
+    /// All of the session.
+    All,
+}
+
+impl EndTokens {
+    const NAMES: [(&'static str, Self); 3] = [("none", Self::None), ("online", Self::Online), ("all", Self::All)];
 }
 
 /// The least important lines that the log shows.

@@ -6,6 +6,7 @@ mod consent;
 mod grant;
 mod issue;
 mod key;
+mod logout;
 mod race;
 mod refresh;
 pub(super) mod sample;

@@ -40,7 +40,7 @@ use crate::model::consent::{Consent, Given};
 use crate::model::grant::{AccessToken, Code, EndReason, Grant, NewTokens, Redeem, RefreshToken, Rotate};
 use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, KeyId, RefreshTokenId, SessionId, UserId};
 use crate::model::key::{Due, KeyRefusal, Schedule, SigningKey};
-use crate::model::session::Session;
+use crate::model::session::{EndedSession, Session};
 use crate::model::user::User;
 
 /// A store that is open. Clones are handles to the same one; the last one closes it, after what is queued has been written.
@@ -203,8 +203,9 @@ impl Store {
 
 /// Sessions.
 impl Store {
-    /// Starts a session, and ends the one that it takes the place of.
-    pub async fn start_session(&self, session: Session, replaces: Option<SessionId>) -> Result<(), StoreError> {
+    /// Starts a session, and ends the one that it takes the place of. It continues nothing where that one has ended by itself
+    /// meanwhile. Gives it as it is stored.
+    pub async fn start_session(&self, session: Session, replaces: Option<SessionId>) -> Result<Session, StoreError> {
         let Self::Embedded(engine) = self;
         engine.start_session(session, replaces).await
     }
@@ -228,10 +229,11 @@ impl Store {
         engine.touch_session(id, now).await
     }
 
-    /// Ends a session. Says whether it was there.
-    pub async fn end_session(&self, id: &SessionId) -> Result<bool, StoreError> {
+    /// Ends a session, and the grants that `with_it` says, those that are being made at this moment too. Says whether the session
+    /// was there; if not, nothing else ends.
+    pub async fn end_session(&self, id: &SessionId, with_it: Option<EndedSession>) -> Result<bool, StoreError> {
         let Self::Embedded(engine) = self;
-        engine.end_session(id).await
+        engine.end_session(id, with_it).await
     }
 
     /// The sessions of a user, those that end first first.

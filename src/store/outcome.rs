@@ -156,6 +156,8 @@ pub struct TokenContext<T> {
     pub user: Option<Arc<User>>,
     /// What they let its client do.
     pub consent: Option<Consent>,
+    /// Whether it ended when its user logged out: [`EndedSession::ends`](crate::model::session::EndedSession::ends).
+    pub session_ended: bool,
 }
 
 impl<T> TokenContext<T> {
@@ -166,6 +168,9 @@ impl<T> TokenContext<T> {
 
     /// [`Grant::voided_by`].
     pub fn voided_by(&self, client: &Client, now: Timestamp) -> Option<Void> {
+        if self.session_ended {
+            return Some(Void::SessionEnded);
+        }
         self.grant.voided_by(self.user.as_deref(), client, self.consent.as_ref(), now)
     }
 }

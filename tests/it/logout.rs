@@ -1,5 +1,7 @@
 //! Logout, when a person asks for it.
 
+use std::time::Duration;
+
 use hallpass::model::id::{Bearer, BearerKind};
 
 use crate::harness::*;
@@ -56,17 +58,105 @@ async fn logout_ends_the_session_and_takes_its_cookie() {
     assert!(!is_logged_in(&mut browser).await);
 }
 
+/// Presses the button of the page.
+async fn log_out(browser: &mut Browser) {
+    let mark = browser.get("/logout").await.field("csrf");
+    let done = browser.post("/logout", &[("csrf", &mark), ("decision", "logout")]).await;
+    assert!(done.has_id("logout-done"), "{done:?}");
+}
+
 #[tokio::test]
-async fn logout_ends_this_browsers_session_only_and_leaves_its_tokens_alone() {
+async fn logout_ends_this_browsers_session_only() {
     let provider = Provider::start().await;
     let mut browser = provider.logged_in(ADA).await;
     let mut elsewhere = provider.logged_in(ADA).await;
-    let code = browser.code(ADA, &request(&[])).await;
+    let code = elsewhere.code(ADA, &request(&[])).await;
     let tokens = provider.redeem(&code).await.tokens();
-    let mark = browser.get("/logout").await.field("csrf");
-    browser.post("/logout", &[("csrf", &mark), ("decision", "logout")]).await;
+    log_out(&mut browser).await;
     assert!(is_logged_in(&mut elsewhere).await);
     assert_eq!(provider.userinfo(&tokens.access_token).await.status, 200);
+}
+
+#[tokio::test]
+async fn backchannel_2_7_tokens_end_with_their_session_but_for_offline_access() {
+    for (setting, online, offline) in [("none", true, true), ("online", false, true), ("all", false, false)] {
+        let provider = Provider::start_with(&[("logout.end_tokens", setting)]).await;
+        let mut browser = provider.browser();
+        let with = browser.code(ADA, &request(&[("scope", "openid offline_access")])).await;
+        let (without, late) = (browser.code(ADA, &request(&[])).await, browser.code(ADA, &request(&[])).await);
+        let (with, without) = (provider.redeem(&with).await.tokens(), provider.redeem(&without).await.tokens());
+        assert_eq!(provider.userinfo(&without.access_token).await.status, 200, "and is cached now");
+        log_out(&mut browser).await;
+        for (tokens, lives) in [(&with, offline), (&without, online)] {
+            let userinfo = provider.userinfo(&tokens.access_token).await;
+            assert_eq!(userinfo.status == 200, lives, "{setting}: {userinfo:?}");
+            let refreshed = provider.refresh(tokens.refresh()).await;
+            assert_eq!(refreshed.status == 200, lives, "{setting}: {refreshed:?}");
+            if !lives {
+                assert_eq!(refreshed.error(), "invalid_grant");
+            }
+        }
+        assert_eq!(provider.redeem(&late).await.status == 200, online, "{setting}: a code from before the logout");
+        // The next login begins anew.
+        let code = browser.code(ADA, &request(&[])).await;
+        let tokens = provider.redeem(&code).await.tokens();
+        assert_eq!(provider.userinfo(&tokens.access_token).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn logout_ends_what_came_before_the_user_had_to_prove_again_who_they_are() {
+    let provider = Provider::start().await;
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let before = provider.redeem(&code).await.tokens();
+    provider.pass(Duration::from_secs(60));
+    let first = browser.session().unwrap().to_owned();
+    let code = browser.code(ADA, &request(&[("prompt", "login")])).await;
+    assert_ne!(browser.session().unwrap(), first, "another value in the browser");
+    let after = provider.redeem(&code).await.tokens();
+    let sid = async |tokens: &Tokens| provider.verify(tokens.id()).await.1["sid"].clone();
+    assert_eq!(sid(&before).await, sid(&after).await, "the same session to clients");
+    // So the first token is still a hint of the session at hand.
+    let target = format!("/end-session?id_token_hint={}", before.id());
+    assert!(browser.get(&target).await.has_id("logout-done"));
+    for tokens in [&before, &after] {
+        assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+    }
+    // Somebody else, or the same one later, begins anew.
+    let code = browser.code(ADA, &request(&[])).await;
+    let ada = provider.redeem(&code).await.tokens();
+    assert_ne!(sid(&ada).await, sid(&before).await);
+    provider.pass(Duration::from_secs(60));
+    let page = browser.authorize(&request(&[("prompt", "login")])).await;
+    let page = browser.log_in(&page, BOB, PASSWORD).await;
+    let code = browser.decide(&page, "allow").await.query("code").unwrap();
+    let bob = provider.redeem(&code).await.tokens();
+    assert_ne!(sid(&bob).await, sid(&ada).await);
+}
+
+#[tokio::test]
+async fn logout_during_a_code_exchange_leaves_no_live_token() {
+    let provider = Provider::start().await;
+    let (mut redeemed, mut refused) = (0, 0);
+    for _ in 0..12 {
+        let mut browser = provider.browser();
+        let code = browser.code(ADA, &request(&[])).await;
+        let mark = browser.get("/logout").await.field("csrf");
+        let fields = [("csrf", mark.as_str()), ("decision", "logout")];
+        let (response, done) = tokio::join!(provider.redeem(&code), browser.post("/logout", &fields));
+        assert!(done.has_id("logout-done"), "{done:?}");
+        if response.status == 200 {
+            redeemed += 1;
+            let tokens = response.tokens();
+            assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+            assert_eq!(provider.refresh(tokens.refresh()).await.error(), "invalid_grant");
+        } else {
+            refused += 1;
+            assert_eq!((response.status, response.error().as_str()), (400, "invalid_grant"));
+        }
+    }
+    assert_eq!(redeemed + refused, 12);
 }
 
 #[tokio::test]

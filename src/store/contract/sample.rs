@@ -59,6 +59,7 @@ pub(in crate::store) fn session(bearer: &Bearer, user: &User) -> Session {
         ends_at: bearer.id().gone_after(),
         user_agent: "a browser".into(),
         address: "192.0.2.1".into(),
+        continues: None,
     }
 }
 
@@ -96,6 +97,11 @@ impl Family {
     pub(in crate::store) const GRACE: Duration = Duration::from_secs(60);
 
     pub(in crate::store) async fn start(store: Store) -> Self {
+        Self::start_in(store, None).await
+    }
+
+    /// One that began in a session.
+    pub(in crate::store) async fn start_in(store: Store, session: Option<SessionId>) -> Self {
         let Put::Done(client) = store.create_client(client("app")).await.unwrap() else { panic!("a new client") };
         let Put::Done(user) = store.create_user(user("u", "Ada")).await.unwrap() else { panic!("a new user") };
         let code = bearer(secs(100_000));
@@ -107,7 +113,7 @@ impl Family {
             user: Some(user.id.clone()),
             user_generation: user.generation,
             consent_generation: 0,
-            session: None,
+            session,
             scope: Scope::parse("openid email"),
             auth_time: NOW,
             amr: Vec::new(),
@@ -142,7 +148,12 @@ impl Family {
 
     /// A family whose code was redeemed, with its first tokens.
     pub(in crate::store) async fn redeemed(store: Store) -> (Self, Issue) {
-        let family = Self::start(store).await;
+        Self::redeemed_in(store, None).await
+    }
+
+    /// The same, which began in a session.
+    pub(in crate::store) async fn redeemed_in(store: Store, session: Option<SessionId>) -> (Self, Issue) {
+        let family = Self::start_in(store, session).await;
         let issue = family.issue(NOW);
         let redeem = family.store.redeem_code(&family.code_id(), family.redemption(), issue.tokens.clone(), NOW).await;
         assert_eq!(redeem, Ok(crate::model::grant::Redeem::Granted));

@@ -31,12 +31,26 @@ async fn a_new_session_takes_the_place_of_the_old_one(store: Store) {
     store.start_session(session(&old, &ada), Some(SessionId(bearer(secs(1)).id()))).await.unwrap();
 }
 
+async fn a_session_continues_one_that_is_still_there(store: Store) {
+    let ada = user("1", "Ada");
+    let first = bearer(secs(60));
+    let sid = store.start_session(session(&first, &ada), None).await.unwrap().sid();
+    assert_eq!(sid, SessionId(first.id()));
+    let continuing = || Session { continues: Some(sid), ..session(&bearer(secs(60)), &ada) };
+    let second = store.start_session(continuing(), Some(sid)).await.unwrap();
+    assert_eq!((second.sid(), second.id == sid), (sid, false));
+    assert_eq!(store.session(&second.id).await.unwrap().unwrap().sid(), sid);
+    // The one before has ended, perhaps by a logout: whatever ended with it, the new one is another.
+    let third = store.start_session(continuing(), Some(sid)).await.unwrap();
+    assert_eq!(third.sid(), third.id);
+}
+
 async fn ending_a_session_works_once(store: Store) {
     let ada = user("1", "Ada");
     let value = bearer(secs(60));
     store.start_session(session(&value, &ada), None).await.unwrap();
-    assert_eq!(store.end_session(&SessionId(value.id())).await, Ok(true));
-    assert_eq!(store.end_session(&SessionId(value.id())).await, Ok(false));
+    assert_eq!(store.end_session(&SessionId(value.id()), None).await, Ok(true));
+    assert_eq!(store.end_session(&SessionId(value.id()), None).await, Ok(false));
     assert!(store.sessions_of(&ada.id, None, 10).await.unwrap().items.is_empty());
 }
 
@@ -69,6 +83,7 @@ async fn the_sessions_of_a_user_come_in_pages(store: Store) {
 for_every_engine! {
     a_session_is_found_by_its_bearer_value_only
     a_new_session_takes_the_place_of_the_old_one
+    a_session_continues_one_that_is_still_there
     ending_a_session_works_once
     only_a_use_that_is_worth_it_is_noted
     the_sessions_of_a_user_come_in_pages

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Embedded;
 use super::engine::{Change, Tables};
 use super::fault::Fault;
-use super::tables::{ACCESS_TOKENS, CODES, CONSENTS, GRANTS, REFRESH_TOKENS, USERS};
+use super::tables::{ACCESS_TOKENS, CODES, CONSENTS, ENDED_SESSIONS, GRANTS, REFRESH_TOKENS, USERS};
 use crate::base::clock::Timestamp;
 use crate::model::grant::{
     AccessToken, Code, EndReason, Ended, Grant, NewTokens, Redeem, RedeemRefusal, RefreshToken, Replaced, Rotate,
@@ -129,7 +129,10 @@ impl Embedded {
             let Some(mut code) = get_code(change, id)? else {
                 return Ok(Redeem::Refused(RedeemRefusal::Unknown));
             };
-            let decision = decide_redeem(&code, &redemption.as_redemption(), now);
+            let mut decision = decide_redeem(&code, &redemption.as_redemption(), now);
+            if decision == Redeem::Granted && ended_with_session(change, code.granted.as_ref())? {
+                decision = Redeem::Refused(RedeemRefusal::SessionEnded);
+            }
             match decision {
                 Redeem::Granted => {
                     let grant = code.granted.take();
@@ -167,7 +170,10 @@ impl Embedded {
                 None => None,
             };
             let shown = (&rotation.digest, &rotation.client);
-            let decision = decide_rotate(&grant, &token, successor.as_ref(), shown, rotation.grace, now);
+            let mut decision = decide_rotate(&grant, &token, successor.as_ref(), shown, rotation.grace, now);
+            if !matches!(decision, Rotate::Refused(_)) && ended_with_session(change, Some(&grant))? {
+                decision = Rotate::Refused(RotateRefusal::Ended);
+            }
             match decision {
                 Rotate::Granted => replace(change, &token, &rotation, now)?,
                 Rotate::Retried { access, .. } => {
@@ -276,10 +282,20 @@ fn end(change: &Change<'_>, grant: Grant, reason: EndReason, now: Timestamp) -> 
 
 /// A token with its grant and what decides whether that is live; `None` when its user is no more.
 fn context<T>(tables: &impl Tables, token: T, grant: Grant) -> Result<Option<TokenContext<T>>, Fault> {
-    let Some(id) = &grant.user else { return Ok(Some(TokenContext { token, grant, user: None, consent: None })) };
+    let session_ended = ended_with_session(tables, Some(&grant))?;
+    let Some(id) = &grant.user else {
+        return Ok(Some(TokenContext { token, grant, user: None, consent: None, session_ended }));
+    };
     let Some(user) = USERS.get(tables, id.as_str())? else { return Ok(None) };
     let consent = CONSENTS.get(tables, (id.as_str(), grant.client.as_str()))?;
-    Ok(Some(TokenContext { token, grant, user: Some(Arc::new(user)), consent }))
+    Ok(Some(TokenContext { token, grant, user: Some(Arc::new(user)), consent, session_ended }))
+}
+
+/// Whether a grant ended when its user logged out.
+fn ended_with_session(tables: &impl Tables, grant: Option<&Grant>) -> Result<bool, Fault> {
+    let Some((grant, sid)) = grant.and_then(|grant| Some((grant, grant.session?))) else { return Ok(false) };
+    let ended = ENDED_SESSIONS.get(tables, sid.0.as_bytes())?;
+    Ok(ended.is_some_and(|ended| ended.ends(grant)))
 }
 
 fn token_context<T>(tables: &impl Tables, id: GrantId, token: T) -> Result<Option<TokenContext<T>>, Fault> {

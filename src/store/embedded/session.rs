@@ -6,25 +6,25 @@ use std::sync::Arc;
 use super::Embedded;
 use super::engine::Change;
 use super::fault::Fault;
-use super::tables::{SESSIONS, SESSIONS_OF_USERS, USERS};
+use super::tables::{ENDED_SESSIONS, ENDED_SESSIONS_BY_END, SESSIONS, SESSIONS_OF_USERS, USERS};
 use crate::base::clock::Timestamp;
 use crate::model::id::{Bearer, Id, SessionId, UserId};
-use crate::model::session::Session;
+use crate::model::session::{EndedSession, Session};
 use crate::store::{Page, SessionContext, StoreError};
 
 impl Embedded {
     pub(in crate::store) async fn start_session(
         &self,
-        session: Session,
+        mut session: Session,
         replaces: Option<SessionId>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Session, StoreError> {
         self.write(move |change| {
-            if let Some(old) = replaces {
-                end(change, old)?;
-            }
+            let replaced = replaces.map_or(Ok(false), |old| end(change, old))?;
+            session.continues = session.continues.filter(|_| replaced);
             let key = session.id.0.as_bytes();
             SESSIONS.put(change, key, &session)?;
-            SESSIONS_OF_USERS.put(change, (session.user.as_str(), key), &())
+            SESSIONS_OF_USERS.put(change, (session.user.as_str(), key), &())?;
+            Ok(session)
         })
         .await
     }
@@ -61,9 +61,24 @@ impl Embedded {
         .await
     }
 
-    pub(in crate::store) async fn end_session(&self, id: &SessionId) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn end_session(
+        &self,
+        id: &SessionId,
+        with_it: Option<EndedSession>,
+    ) -> Result<bool, StoreError> {
         let id = *id;
-        self.write(move |change| end(change, id)).await
+        self.write(move |change| {
+            if !end(change, id)? {
+                return Ok(false);
+            }
+            if let Some(ended) = with_it {
+                let (sid, until) = (ended.sid.0.as_bytes(), ended.needed_until.as_millis());
+                ENDED_SESSIONS.put(change, sid, &ended)?;
+                ENDED_SESSIONS_BY_END.put(change, (until, sid), &())?;
+            }
+            Ok(true)
+        })
+        .await
     }
 
     pub(in crate::store) fn sessions_of(

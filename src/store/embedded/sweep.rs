@@ -4,7 +4,10 @@ use std::ops::Bound;
 
 use super::engine::Change;
 use super::fault::Fault;
-use super::tables::{ACCESS_TOKENS, CODES, GRANTS, REFRESH_TOKENS, Rows, SESSIONS, SESSIONS_OF_USERS};
+use super::tables::{
+    ACCESS_TOKENS, CODES, ENDED_SESSIONS, ENDED_SESSIONS_BY_END, GRANTS, REFRESH_TOKENS, Rows, SESSIONS,
+    SESSIONS_OF_USERS,
+};
 use super::{Embedded, codec};
 use crate::base::clock::Timestamp;
 use crate::model::id::Id;
@@ -20,6 +23,7 @@ impl Embedded {
             left -= sweep_table(&CODES, change, now, left)?;
             left -= sweep_table(&GRANTS, change, now, left)?;
             left -= sweep_sessions(change, now, left)?;
+            left -= sweep_ended_sessions(change, now, left)?;
             Ok(limit - left)
         })
         .await
@@ -55,6 +59,17 @@ fn sweep_sessions(change: &Change<'_>, now: Timestamp, limit: usize) -> Result<u
         if let Some(user) = user {
             SESSIONS_OF_USERS.remove(change, (user.as_str(), id.as_bytes()))?;
         }
+    }
+    Ok(gone.len())
+}
+
+fn sweep_ended_sessions(change: &Change<'_>, now: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let gone = ENDED_SESSIONS_BY_END.list(change, Bound::Unbounded, limit, |(until, sid), _| {
+        Ok((until < now.as_millis()).then_some((until, *sid)))
+    })?;
+    for (until, sid) in &gone {
+        ENDED_SESSIONS.remove(change, sid)?;
+        ENDED_SESSIONS_BY_END.remove(change, (*until, sid))?;
     }
     Ok(gone.len())
 }

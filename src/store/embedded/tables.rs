@@ -16,7 +16,7 @@ use crate::model::consent::Consent;
 use crate::model::grant::{AccessToken, Code, Grant, RefreshToken};
 use crate::model::id::UserId;
 use crate::model::key::SigningKey;
-use crate::model::session::Session;
+use crate::model::session::{EndedSession, Session};
 use crate::model::user::User;
 
 /// The key of a row that goes away by itself: an [`Id`](crate::model::id::Id).
@@ -43,6 +43,10 @@ pub(super) const USERNAMES: Rows<&str, UserId> = Rows::new("usernames");
 pub(super) const SESSIONS: Rows<RowKey, Session> = Rows::new("sessions");
 /// User id, session id.
 pub(super) const SESSIONS_OF_USERS: Rows<(&str, RowKey), ()> = Rows::new("sessions-of-users");
+/// What grants call a session that ended by a logout.
+pub(super) const ENDED_SESSIONS: Rows<RowKey, EndedSession> = Rows::new("ended-sessions");
+/// The time after which nothing needs such a row, in milliseconds, and its key.
+pub(super) const ENDED_SESSIONS_BY_END: Rows<(u64, RowKey), ()> = Rows::new("ended-sessions-by-end");
 /// User id, client id.
 pub(super) const CONSENTS: Rows<(&str, &str), Consent> = Rows::new("consents");
 /// Client id, user id.
@@ -61,7 +65,7 @@ pub(super) const KEYS: Rows<&str, SigningKey> = Rows::new("keys");
 pub(super) const PRIVATE_KEYS: SealedRows = SealedRows::new("private-keys", "private key");
 
 /// The tables that decide whether an access token is live, beside those of its client.
-pub(super) const ACCESS_STANDS_ON: [&str; 4] = ["access-tokens", "grants", "users", "consents"];
+pub(super) const ACCESS_STANDS_ON: [&str; 5] = ["access-tokens", "grants", "users", "consents", "ended-sessions"];
 
 /// Makes all tables, so that no reader finds one missing.
 pub(super) fn create_all(transaction: &WriteTransaction) -> Result<(), Fault> {
@@ -72,6 +76,8 @@ pub(super) fn create_all(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(USERNAMES.definition)?;
     transaction.open_table(SESSIONS.definition)?;
     transaction.open_table(SESSIONS_OF_USERS.definition)?;
+    transaction.open_table(ENDED_SESSIONS.definition)?;
+    transaction.open_table(ENDED_SESSIONS_BY_END.definition)?;
     transaction.open_table(CONSENTS.definition)?;
     transaction.open_table(CONSENTS_TO_CLIENTS.definition)?;
     transaction.open_table(CODES.definition)?;

@@ -65,6 +65,8 @@ struct Consent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Session {
     user: usize,
+    /// The first of those that took each other's place, as long as it was the same user.
+    first: Name,
     began: Time,
     seen: Time,
 }
@@ -72,6 +74,8 @@ struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Family {
     user: usize,
+    /// The session in which it began.
+    session: Name,
     client: usize,
     scope: Scope,
     /// Codes of even names have a challenge, and all of public clients.
@@ -141,7 +145,9 @@ impl Reference {
                 if !self.visit(held) {
                     return Outcome::Page("logged out");
                 }
-                self.sessions.remove(&held.unwrap());
+                // Nothing here is granted for the time when the user is away.
+                let ended = self.sessions.remove(&held.unwrap()).unwrap();
+                self.end_families(|family| family.session == ended.first);
                 Outcome::Done
             }
             Act::Agree { user, client, scope, held } => self.agree((user, client), scope, held, name),
@@ -248,13 +254,14 @@ impl Reference {
         if !self.clients[client].there {
             return Outcome::Page("error");
         }
-        self.visit(held);
+        let lives = self.visit(held);
         let known = &self.users[user];
         if !known.there || !known.enabled || known.password != password {
             return Outcome::Page("login");
         }
-        held.map(|held| self.sessions.remove(&held));
-        self.sessions.insert(name, Session { user, began: self.now, seen: self.now });
+        let before = held.and_then(|held| self.sessions.remove(&held)).filter(|before| lives && before.user == user);
+        let first = before.map_or(name, |before| before.first);
+        self.sessions.insert(name, Session { user, first, began: self.now, seen: self.now });
         Outcome::LoggedIn
     }
 
@@ -267,7 +274,7 @@ impl Reference {
         }
         let before = self.consents.get(&key).filter(|consent| self.now < consent.until).map_or(0, |old| old.scope);
         self.consents.insert(key, Consent { scope: before | scope, until: self.now + self.lifetimes.consent });
-        self.issue(key, scope, name)
+        self.issue(key, scope, held.unwrap(), name)
     }
 
     fn silent(&mut self, key: (usize, usize), scope: Scope, held: Option<Name>, name: Name) -> Outcome {
@@ -281,12 +288,13 @@ impl Reference {
         if !self.consents.get(&key).is_some_and(covers) {
             return Outcome::Refused("consent_required".into());
         }
-        self.issue(key, scope, name)
+        self.issue(key, scope, held.unwrap(), name)
     }
 
-    fn issue(&mut self, (user, client): (usize, usize), scope: Scope, name: Name) -> Outcome {
+    fn issue(&mut self, (user, client): (usize, usize), scope: Scope, held: Name, name: Name) -> Outcome {
         let family = Family {
             user,
+            session: self.sessions[&held].first,
             client,
             scope,
             code_until: self.now + self.lifetimes.code,

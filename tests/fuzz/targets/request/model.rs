@@ -76,6 +76,8 @@ struct Pending {
 
 struct Session {
     user: usize,
+    /// The first of those that took each other's place, as long as it was the same user.
+    first: String,
     started: Timestamp,
     seen: Timestamp,
     ended: bool,
@@ -91,6 +93,8 @@ struct Consent {
 pub struct Code {
     pub ask: Rc<Ask>,
     user: usize,
+    /// The session in which it was given out.
+    session: String,
     at: Timestamp,
     used: bool,
     /// Nothing of the family works any more.
@@ -183,9 +187,10 @@ impl<'w> Model<'w> {
         let mut session = sent.session.clone();
         self.cookies(sent, reply, &mut session, now);
         let user = session.as_ref().and_then(|value| self.sessions.get(value)).filter(|session| !session.ended);
+        let first = user.map_or_else(String::new, |session| session.first.clone());
         let (user, started) = user.map_or((None, now), |session| (Some(session.user), session.started));
         let from = self.agree(sent, from, user, now);
-        self.onward(reply, from.as_ref(), user, started, now);
+        self.onward(reply, from.as_ref(), user, &first, started, now);
         match (sent.path.as_str(), reply.status_code().as_u16()) {
             ("/token", 200) => self.tokens_given(sent, reply, now),
             ("/token", _) => self.tokens_refused(sent, reply, now),
@@ -216,12 +221,17 @@ impl<'w> Model<'w> {
             let Some(value) = line.strip_prefix(SESSION).and_then(|line| line.strip_prefix('=')) else { continue };
             let value = value.split(';').next().unwrap_or_default();
             // Whoever was logged in before isn't any more, however it goes on.
-            if let Some(before) = session.as_ref().and_then(|value| self.sessions.get_mut(value)) {
+            let before = session.as_ref().and_then(|value| self.sessions.get_mut(value)).filter(|before| !before.ended);
+            let before = before.map(|before| {
                 before.ended = true;
-            }
+                (before.user, before.first.clone())
+            });
             if value.is_empty() {
-                assert_eq!((&sent.method, sent.path.as_str()), (&Method::POST, "/logout"));
+                assert!(sent.path == "/logout" || sent.path == "/end-session", "{}", sent.path);
                 *session = None;
+                if let Some((_, first)) = before {
+                    self.log_out(&first);
+                }
                 continue;
             }
             assert_eq!((&sent.method, sent.path.as_str()), (&Method::POST, "/login"));
@@ -234,9 +244,23 @@ impl<'w> Model<'w> {
                 sent.parameter("pending").is_some_and(|pending| self.pendings.contains_key(pending)),
                 "for a request"
             );
-            let fresh = Session { user, started: now, seen: now, ended: false };
+            let first = before.filter(|(before, _)| *before == user).map_or_else(|| value.to_owned(), |(_, first)| first);
+            let fresh = Session { user, first, started: now, seen: now, ended: false };
             assert!(self.sessions.insert(value.to_owned(), fresh).is_none(), "a session of its own");
             *session = Some(value.to_owned());
+        }
+    }
+
+    /// What was granted in a session ends with it, unless it was for the time when the user is away.
+    fn log_out(&mut self, first: &str) {
+        let gone: Vec<String> = self
+            .codes
+            .iter()
+            .filter(|(_, code)| code.session == first && !self.granted(&code.ask).contains(&"offline_access"))
+            .map(|(value, _)| value.clone())
+            .collect();
+        for value in gone {
+            self.codes.get_mut(&value).expect("a code of ours").dead = true;
         }
     }
 
@@ -267,6 +291,7 @@ impl<'w> Model<'w> {
         reply: &Reply,
         from: Option<&Pending>,
         user: Option<usize>,
+        first: &str,
         started: Timestamp,
         now: Timestamp,
     ) {
@@ -295,14 +320,22 @@ impl<'w> Model<'w> {
                 to_the_client(&answer, &from.ask);
                 if let Some(code) = answer.get("code") {
                     assert!(answer.get("error").is_none());
-                    self.code_given(code, from, user, started, now);
+                    self.code_given(code, from, user, first, started, now);
                 }
             }
         }
     }
 
     /// A code comes from a login and an agreement.
-    fn code_given(&mut self, code: &str, from: &Pending, user: Option<usize>, started: Timestamp, now: Timestamp) {
+    fn code_given(
+        &mut self,
+        code: &str,
+        from: &Pending,
+        user: Option<usize>,
+        first: &str,
+        started: Timestamp,
+        now: Timestamp,
+    ) {
         let (ask, client) = (&from.ask, from.ask.client());
         let user = user.expect("a code without a login");
         assert!(client.may_use(GrantType::AuthorizationCode));
@@ -323,7 +356,7 @@ impl<'w> Model<'w> {
             assert!(started >= ask.at || age <= max_age, "max_age={max_age}, and it was {age}");
         }
         assert!(ask.challenge.is_some() || !client.needs_pkce());
-        let fresh = Code { ask: Rc::clone(ask), user, at: now, used: false, dead: false };
+        let fresh = Code { ask: Rc::clone(ask), user, session: first.to_owned(), at: now, used: false, dead: false };
         assert!(self.codes.insert(code.to_owned(), fresh).is_none(), "the same code twice");
         self.code_values.push(code.to_owned());
     }
