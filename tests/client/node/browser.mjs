@@ -121,15 +121,24 @@ export class Page {
     return this;
   }
 
-  /** Presses a submit button or follows a link; answers with the page this leads to, or the URL of the relying party. */
+  /** Presses a submit button or follows a link; answers with what this leads to, as `Browser.open` does. */
   async press(id) {
     const { name, attributes, form } = this.#element(id);
     if (name === "a") return this.#browser.open(new URL(attributes.href, this.url));
     if (!form) throw new Error(`#${id} stands in no form`);
+    return this.#send(form, attributes);
+  }
+
+  /** Sends the form `id` as scripts do, without a button. */
+  async submit(id) {
+    return this.#send(this.#element(id).form);
+  }
+
+  #send(form, button = {}) {
     const body = new URLSearchParams(form.fields.map((field) => [field.name, field.value]));
-    if (attributes.name) body.append(attributes.name, attributes.value ?? "");
-    const action = new URL(attributes.formaction ?? form.attributes.action ?? this.url, this.url);
-    const method = (attributes.formmethod ?? form.attributes.method ?? "get").toLowerCase();
+    if (button.name) body.append(button.name, button.value ?? "");
+    const action = new URL(button.formaction ?? form.attributes.action ?? this.url, this.url);
+    const method = (button.formmethod ?? form.attributes.method ?? "get").toLowerCase();
     if (method === "post") return this.#browser.open(action, { method: "POST", body });
     action.search = body.toString();
     return this.#browser.open(action);
@@ -149,7 +158,7 @@ export class Page {
   }
 }
 
-/** A person's browser. It stops at `home`, the relying party's redirect URI, and hands that URL over instead of a page. */
+/** A person's browser. It stops at `home`, the relying party's redirect URI, and hands over what would go there. */
 export class Browser {
   #jar = new CookieJar();
   #home;
@@ -158,11 +167,16 @@ export class Browser {
     this.#home = new URL(home);
   }
 
-  /** Follows redirects until there is a page (a `Page`) or the relying party's address (a `URL`). */
+  /**
+   * Follows redirects until there is a page (a `Page`) or the relying party is called: by a `URL`, or by the `Request` of a
+   * form that was posted to it.
+   */
   async open(address, { method = "GET", body } = {}) {
     let url = new URL(address);
     for (let hop = 0; hop < MOST_REDIRECTS; hop += 1) {
-      if (url.origin === this.#home.origin && url.pathname === this.#home.pathname) return url;
+      if (url.origin === this.#home.origin && url.pathname === this.#home.pathname) {
+        return method === "POST" ? new Request(url, { method, body }) : url;
+      }
       const headers = { accept: "text/html", cookie: this.#jar.header(url) };
       if (method === "POST") headers.origin = url.origin;
       const response = await fetch(url, { method, body, headers, redirect: "manual", signal: AbortSignal.timeout(10_000) });
@@ -186,6 +200,7 @@ export class Browser {
       place = await place.fill("username", user.username).fill("password", user.password).press("login-submit");
     }
     if (place instanceof Page && place.has("consent-allow")) place = await place.press("consent-allow");
+    if (place instanceof Page && place.has("form-post")) place = await place.submit("form-post");
     if (place instanceof Page) {
       throw new Error(`stopped at ${place.url.pathname} (${place.status}): ${place.html.slice(0, 600)}`);
     }
