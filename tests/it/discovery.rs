@@ -43,6 +43,93 @@ async fn oidc_discovery_4_2_the_document_is_as_it_was() {
     assert!(words(&document, "id_token_signing_alg_values_supported").contains(&"RS256"));
 }
 
+/// The registered members (RFC 8414 section 7.1.2) that are lists, switches and addresses; others would be warned about.
+const LISTS: [&str; 16] = [
+    "response_types_supported",
+    "response_modes_supported",
+    "grant_types_supported",
+    "subject_types_supported",
+    "id_token_signing_alg_values_supported",
+    "scopes_supported",
+    "claim_types_supported",
+    "claims_supported",
+    "token_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_methods_supported",
+    "code_challenge_methods_supported",
+    "acr_values_supported",
+    "display_values_supported",
+    "ui_locales_supported",
+    "claims_locales_supported",
+];
+const SWITCHES: [&str; 4] = [
+    "claims_parameter_supported",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
+    "authorization_response_iss_parameter_supported",
+];
+const ADDRESSES: [&str; 8] = [
+    "authorization_endpoint",
+    "token_endpoint",
+    "userinfo_endpoint",
+    "jwks_uri",
+    "end_session_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+    "check_session_iframe",
+];
+
+/// The module `oidcc-discovery-endpoint-verification` of the conformance suite.
+#[tokio::test]
+async fn oidc_discovery_3_the_document_passes_every_check_of_the_suite() {
+    let provider = Provider::start_with(&[("issuer", "https://id.example:{port}/idp")]).await;
+    // As a proxy that speaks https would pass it on.
+    let url = provider.issuer.replace("https://id.example", "http://127.0.0.1") + DISCOVERY;
+    let response = exchange("GET", &url, &[], None).await;
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    let document = response.json();
+    assert_eq!(document["issuer"], provider.issuer);
+    for (member, value) in document.as_object().unwrap() {
+        let member = member.as_str();
+        if ADDRESSES.contains(&member) {
+            let address = url::Url::parse(value.as_str().unwrap()).unwrap();
+            assert_eq!((address.scheme(), address.query(), address.fragment()), ("https", None, None), "{member}");
+            assert!(value.as_str().unwrap().starts_with(&format!("{}/", provider.issuer)), "{member}: {value}");
+        } else if LISTS.contains(&member) {
+            let words: BTreeSet<_> = words(&document, member).into_iter().collect();
+            assert!(!words.is_empty() && words.len() == value.as_array().unwrap().len(), "{member}: {value}");
+        } else if SWITCHES.contains(&member) {
+            assert!(value.is_boolean(), "{member}: {value}");
+        } else {
+            assert_eq!(member, "issuer", "not a member that the suite knows");
+        }
+    }
+    for (member, word) in [
+        ("response_types_supported", "code"),
+        ("subject_types_supported", "public"),
+        ("id_token_signing_alg_values_supported", "RS256"),
+        ("scopes_supported", "openid"),
+        ("grant_types_supported", "authorization_code"),
+        ("code_challenge_methods_supported", "S256"),
+        ("claims_supported", "sub"),
+    ] {
+        assert!(words(&document, member).contains(&word), "{member} without {word}");
+    }
+    for member in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"] {
+        assert!(document[member].is_string(), "{member}");
+    }
+    for scope in words(&document, "scopes_supported") {
+        let legal = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(!scope.is_empty() && scope.bytes().all(legal), "RFC 6749 section 3.3: {scope}");
+    }
+    for tag in words(&document, "ui_locales_supported") {
+        let (language, region) = tag.split_once('-').unwrap_or((tag, "GB"));
+        let canonical = language.bytes().all(|byte| byte.is_ascii_lowercase())
+            && region.bytes().all(|byte| byte.is_ascii_uppercase());
+        assert!(canonical && (2..=3).contains(&language.len()), "RFC 5646 section 2.1.1: {tag}");
+    }
+}
+
 #[tokio::test]
 async fn oidc_discovery_3_every_advertised_address_answers() {
     let provider = Provider::start().await;

@@ -18,6 +18,7 @@ mod client_auth;
 mod conformance;
 mod consent;
 mod cors;
+mod coverage;
 mod crash;
 mod dev;
 mod discovery;

@@ -68,6 +68,18 @@ async fn oidc_core_3_1_3_3_a_code_gives_tokens() {
 }
 
 #[tokio::test]
+async fn rfc6749_5_1_expires_in_is_what_the_settings_say() {
+    let provider = Provider::start_with(&[("lifetimes.access_token", "720"), ("lifetimes.id_token", "10h")]).await;
+    let tokens = provider.tokens("openid").await;
+    let (_, claims) = provider.verify(tokens.id()).await;
+    assert_eq!((tokens.expires_in, claims["exp"].as_u64()), (720, Some(provider.now() + 36000)));
+    provider.pass(Duration::from_secs(720) - Duration::from_millis(1));
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 200);
+    provider.pass(Duration::from_millis(1));
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+}
+
+#[tokio::test]
 async fn rfc6749_4_1_2_a_code_used_twice_ends_its_family() {
     let provider = Provider::start().await;
     let code = provider.browser().code(ADA, &request(&[])).await;
