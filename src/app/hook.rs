@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use crate::model::client::Client;
+use crate::model::id::SessionId;
 use crate::model::scope::Scope;
 use crate::model::user::User;
 
@@ -51,6 +52,19 @@ pub struct About<'a> {
     pub scope: &'a Scope,
 }
 
+/// A session that is about to end because its user logs out.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// Whose.
+    pub user: &'a User,
+    /// `sid` of the ID tokens that were issued in it.
+    pub sid: SessionId,
+    /// The client that sent the user to log out, where one did and is known.
+    pub client: Option<&'a Client>,
+    /// Where the browser goes afterwards, where that is to the client.
+    pub next: Option<&'a str>,
+}
+
 /// Decisions that a deployment may want to take for itself.
 pub trait Hook: Send + Sync {
     /// `sub` of a user for a client (OpenID Connect Core 1.0 section 8), if it isn't to be the user's id. It must never change and never
@@ -69,6 +83,11 @@ pub trait Hook: Send + Sync {
     /// `aud`, `exp`, `nonce`, …) can't be replaced.
     fn id_token<'a>(&'a self, claims: Claims, _about: About<'a>) -> Answer<'a, Claims> {
         Box::pin(ready(Ok(claims)))
+    }
+
+    /// Does what has to be done before a user is logged out. The logout goes on even if it fails: nobody is kept from leaving.
+    fn logout<'a>(&'a self, _ending: Ending<'a>) -> Answer<'a, ()> {
+        Box::pin(ready(Ok(())))
     }
 }
 
@@ -108,6 +127,20 @@ impl Hooks {
             claims = hook.id_token(claims, about).await?;
         }
         Ok(claims)
+    }
+
+    /// [`Hook::logout`] of all. Failures are logged.
+    pub async fn logout(&self, ending: Ending<'_>) {
+        for hook in &self.0 {
+            if let Err(error) = hook.logout(ending).await {
+                tracing::error!(%error, user = %ending.user.id, "before a logout");
+            }
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -8,6 +8,7 @@ use super::authorize::{PENDING, page_address};
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::fault::{self, Fault};
+use crate::app::hook::Ending;
 use crate::app::pending_logout::PendingLogout;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
@@ -19,6 +20,8 @@ use crate::protocol::hint::HintRefusal;
 use crate::protocol::issuer::Endpoint;
 use crate::protocol::logout::{Hinted, Logout, LogoutRequest, Policy};
 use crate::protocol::parameter::refuse_repeated;
+use crate::protocol::redirect::PostLogoutTarget;
+use crate::store::SessionContext;
 
 /// Where the user is asked.
 const PROMPT: &str = "/logout";
@@ -40,7 +43,11 @@ pub async fn end_session(app: &App, request: &mut Request) -> Result<Reply, Faul
         None => validate(app, &form).await?,
     };
     let login = browser::session(app, request).await?;
-    if logout.must_ask(login.as_ref().map(|login| (&login.user.id, login.session.sid()))) {
+    let client = client(app, &logout).await?;
+    // `sub` of the user for the client that the hint was issued to.
+    let subject = login.as_ref().zip(client.as_ref()).map(|(login, client)| app.hooks.subject(&login.user, client));
+    let subject = subject.as_deref().unwrap_or_default();
+    if logout.must_ask(login.as_ref().map(|login| (subject, login.session.sid()))) {
         return to_prompt(app, request, logout);
     }
     complete(app, request, &logout).await
@@ -113,8 +120,14 @@ fn to_prompt(app: &App, request: &Request, logout: Logout) -> Result<Reply, Faul
 /// When the store can't be written.
 pub async fn complete(app: &App, request: &Request, logout: &Logout) -> Result<Reply, Fault> {
     let client = client(app, logout).await?;
-    let cookies = browser::end_session(app, request).await?;
     let target = client.as_ref().and_then(|client| logout.target(client, app.beside()));
+    if !app.hooks.is_empty()
+        && let Some(SessionContext { session, user }) = &browser::session(app, request).await?
+    {
+        let next = target.as_ref().map(PostLogoutTarget::uri);
+        app.hooks.logout(Ending { user, sid: session.sid(), client: client.as_deref(), next }).await;
+    }
+    let cookies = browser::end_session(app, request).await?;
     let reply = match target {
         Some(target) => Reply::redirect_see_other(&target.location()).no_store(),
         None => {

@@ -16,7 +16,7 @@ use crate::base::form::Form;
 use crate::jose::jws::Jws;
 use crate::jose::jwt::Claims;
 use crate::model::client::Client;
-use crate::model::id::{ClientId, MAX_TEXT_ID, SessionId, UserId};
+use crate::model::id::{ClientId, MAX_TEXT_ID, SessionId};
 
 /// The greatest lengths in bytes of what is passed on, or sealed into an address.
 const MAX_STATE: usize = 8192;
@@ -92,8 +92,8 @@ impl Hinted {
     }
 
     /// Section 2: whether that is this user, in this session where the token names one.
-    fn means(&self, user: &UserId, session: SessionId) -> bool {
-        self.subject == user.as_str() && self.session.as_ref().is_none_or(|sid| *sid == session.to_string())
+    fn means(&self, subject: &str, session: SessionId) -> bool {
+        self.subject == subject && self.session.as_ref().is_none_or(|sid| *sid == session.to_string())
     }
 }
 
@@ -192,9 +192,9 @@ impl Logout {
 
     /// Section 2: whether the user must be asked. They needn't where the hint is about the session at hand, and there is
     /// nothing to ask where nobody is logged in.
-    pub fn must_ask(&self, login: Option<(&UserId, SessionId)>) -> bool {
-        let is_meant = |user, session| self.hinted.as_ref().is_some_and(|hinted| hinted.means(user, session));
-        login.is_some_and(|(user, session)| !is_meant(user, session))
+    pub fn must_ask(&self, login: Option<(&str, SessionId)>) -> bool {
+        let is_meant = |subject, session| self.hinted.as_ref().is_some_and(|hinted| hinted.means(subject, session));
+        login.is_some_and(|(subject, session)| !is_meant(subject, session))
     }
 
     /// Section 3: where the browser goes afterwards, as things are now. The client is that of [`Logout::client_id`].
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn rp_initiated_2_the_user_is_asked_unless_the_hint_is_of_the_session_at_hand() {
-        let (ada, here, elsewhere) = (UserId::new("ada"), session("here"), session("elsewhere"));
+        let (ada, here, elsewhere) = ("ada", session("here"), session("elsewhere"));
         for (hint, asks) in [
             (Some(hinted("ada", Some(here))), false),
             (Some(hinted("ada", None)), false),
@@ -305,13 +305,13 @@ mod tests {
             (None, true),
         ] {
             let logout = Logout { hinted: hint.clone(), ..Logout::default() };
-            assert_eq!(logout.must_ask(Some((&ada, here))), asks, "{hint:?}");
+            assert_eq!(logout.must_ask(Some((ada, here))), asks, "{hint:?}");
             assert!(!logout.must_ask(None), "nobody is there to be asked");
         }
         let odd =
             Hinted::of(&claims(json!({"iss": "i", "aud": "web", "sub": "ada", "sid": 1})), "i", &ClientId::new("web"));
         let logout = Logout { hinted: odd.ok(), ..Logout::default() };
-        assert!(logout.hinted.is_some() && logout.must_ask(Some((&ada, here))), "it names a session that is none");
+        assert!(logout.hinted.is_some() && logout.must_ask(Some((ada, here))), "it names a session that is none");
     }
 
     #[test]

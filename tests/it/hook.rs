@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 
-use hallpass::app::hook::{About, Answer, Claims, Hook, HookError};
+use hallpass::app::hook::{About, Answer, Claims, Ending, Hook, HookError};
 use hallpass::model::client::{Client, GrantType, ResponseType};
 use hallpass::model::user::User;
 use serde_json::json;
@@ -56,6 +56,19 @@ impl Hook for Staff {
             claims.insert("sub".into(), json!("mallory"));
         }
         Box::pin(ready(Ok(claims)))
+    }
+}
+
+/// Notes who logs out.
+#[derive(Default)]
+struct Porter(Mutex<Vec<String>>);
+
+impl Hook for Porter {
+    fn logout<'a>(&'a self, ending: Ending<'a>) -> Answer<'a, ()> {
+        let client = ending.client.map_or("nobody", |client| client.id.as_str());
+        let line = format!("{} by {client} to {}", ending.user.username, ending.next.unwrap_or("nowhere"));
+        self.0.lock().unwrap().push(line);
+        Box::pin(ready(Err(HookError::new("the porter is asleep"))))
     }
 }
 
@@ -131,6 +144,10 @@ async fn oidc_core_8_a_hook_may_name_the_subject_and_it_is_the_same_everywhere()
     // A hint is compared with that subject, too, and so is the claims parameter.
     let hinted = request(&[("prompt", "none"), ("id_token_hint", tokens.id())]);
     assert_eq!(harness::Answer::of(&browser.authorize(&hinted).await).get("error"), None);
+    // And so is the hint of a logout: the user isn't asked.
+    let mut elsewhere = browser.clone();
+    let page = elsewhere.get(&format!("/end-session?id_token_hint={}", tokens.id())).await;
+    assert!(page.has_id("logout-done"), "{page:?}");
     let named = json!({ "id_token": { "sub": { "value": "id-of-ada" } } }).to_string();
     let named = request(&[("prompt", "none"), ("claims", &named)]);
     assert_eq!(harness::Answer::of(&browser.authorize(&named).await).error(), "login_required");
@@ -171,6 +188,38 @@ async fn id_token_include_claims_puts_standard_claims_and_ones_own_into_id_token
     let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("scope", "openid")];
     let (_, claims) = provider.verify(provider.token(CLIENT, SECRET, &form).await.tokens().id()).await;
     assert!(!claims.contains_key("email") && !claims.contains_key("department"), "{claims:?}");
+}
+
+#[tokio::test]
+async fn who_logs_out_is_told_once_and_nobody_is_kept_from_leaving() {
+    let porter = Arc::new(Porter::default());
+    let provider = Provider::start_with_hooks(&[], vec![Arc::clone(&porter) as Arc<dyn Hook>]).await;
+    let next = "https://app.example/bye";
+    provider.change_client(CLIENT, |client| client.post_logout_redirect_uris = vec![next.into()]).await;
+    let told = || std::mem::take(&mut *porter.0.lock().unwrap());
+
+    // By a hint of the session at hand.
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let hint = provider.redeem(&code).await.tokens().id().to_owned();
+    let asked = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", next)];
+    let address = format!("/end-session?{}", hallpass::base::form::render(asked));
+    let reply = browser.send("GET", &format!("{}{address}", provider.issuer), &[], None).await;
+    assert_eq!((reply.status, reply.location()), (303, next));
+    assert_eq!(told(), [format!("{ADA} by {CLIENT} to {next}")]);
+    let again = browser.send("GET", &format!("{}{address}", provider.issuer), &[], None).await;
+    assert_eq!((again.location(), told().len()), (next, 0), "nobody was there any more");
+
+    // On the page, and only by who wants to leave.
+    let mut browser = provider.logged_in(BOB).await;
+    for (decision, expected) in [("cancel", vec![]), ("logout", vec![format!("{BOB} by nobody to nowhere")])] {
+        let page = browser.get("/end-session").await;
+        let fields =
+            [("csrf", page.field("csrf")), ("pending", page.field("pending")), ("decision", decision.to_owned())];
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.post("/logout", &fields).await;
+        assert_eq!(told(), expected, "{decision}");
+    }
 }
 
 #[tokio::test]
