@@ -10,7 +10,7 @@
 //! | the listener and the one table of addresses | [`server`] |
 //! | the protocol's endpoints · pages an end user meets · administration · development | [`oidc`] [`account`] [`admin`] [`dev`] |
 //! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
-//! | the outside: settings, disk, pages | [`settings`] [`store`] [`page`] |
+//! | the outside: settings, disk, pages, outgoing calls | [`settings`] [`store`] [`page`] [`outbound`] |
 //! | the specifications as pure functions: parse, check, render | [`protocol`] |
 //! | the nouns that are kept, and their pure decisions | [`model`] |
 //! | signatures and keys | [`jose`] |
@@ -24,6 +24,7 @@
 //! model: base jose
 //! protocol: base jose model
 //! page: base
+//! outbound:
 //! store: base jose model
 //! settings: base jose protocol
 //! app: base jose model protocol page store settings
@@ -32,7 +33,7 @@
 //! account: base model protocol page store app oidc
 //! dev: base jose model protocol page store app admin oidc
 //! server: base protocol page store settings app oidc account admin dev
-//! cli: base jose model protocol store settings app admin dev server
+//! cli: base jose model protocol outbound store settings app admin dev server
 //! ```
 //!
 //! `base` to `protocol` never await and never open a file; the time comes in as an argument named `now`.
@@ -44,6 +45,7 @@
 //! - An endpoint: [`oidc`], one file each; grant types have files of their own in `oidc::token`.
 //! - Something that is for development only: [`dev`]; what others have to know of it is in [`app::development`].
 //! - Something that a person sees: [`account`] and [`page`] in a browser, [`cli`] in a terminal.
+//! - A call to somebody else: [`outbound`].
 //! - What every request can use: [`app`]. Codes and tokens are minted in [`app::issue`] and nowhere else; errors become bytes
 //!   in [`app::fault`] and nowhere else; private keys are used in `jose::sign` and nowhere else.
 //!
@@ -68,6 +70,7 @@ pub mod dev;
 pub mod jose;
 pub mod model;
 pub mod oidc;
+pub mod outbound;
 pub mod page;
 pub mod protocol;
 pub mod server;

@@ -1,25 +1,19 @@
 //! Administration over the network: `--url`, with the token of `admin.token` in `HALLPASS_ADMIN_TOKEN`.
 
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::failure::Failure;
 use super::output;
 use super::wire::{self, Callee, Lost, Received};
 use crate::admin::{Answer, Call, Method};
+use crate::outbound::{self, Trust, TrustError};
 use crate::protocol::issuer::Issuer;
 use crate::settings::ADMIN_TOKEN;
 
@@ -35,7 +29,8 @@ pub(super) struct Remote {
     /// The host alone, without the brackets of an IPv6 address.
     host: String,
     authorization: HeaderValue,
-    tls: Option<TlsConnector>,
+    /// Where the URL is https.
+    trust: Option<Trust>,
 }
 
 impl Remote {
@@ -59,11 +54,12 @@ impl Remote {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.trim()))
             .map_err(|_| Failure::failed(format!("{ADMIN_TOKEN} holds characters that no token has")))?;
         authorization.set_sensitive(true);
-        let tls = if issuer.is_https() { Some(tls()?) } else { None };
-        if tls.is_none() && !issuer.is_loopback() {
+        let no_tls = |error: TrustError| Failure::failed(format!("TLS can't be used: {error}"));
+        let trust = if issuer.is_https() { Some(Trust::load(&[]).map_err(no_tls)?) } else { None };
+        if trust.is_none() && !issuer.is_loopback() {
             output::note(&format!("warning: the token travels to {} unencrypted", issuer.origin()));
         }
-        Ok(Self { issuer, authority, host, authorization, tls })
+        Ok(Self { issuer, authority, host, authorization, trust })
     }
 
     /// Makes a call.
@@ -71,7 +67,8 @@ impl Remote {
     /// # Errors
     /// One line about what keeps it from being answered.
     pub(super) async fn call(&self, call: &Call) -> Result<Answer, Failure> {
-        let connected = timeout(CONNECT_DEADLINE, self.connect()).await;
+        let connecting = outbound::connect((self.host.as_str(), self.issuer.port()), &self.host, self.trust.as_ref());
+        let connected = timeout(CONNECT_DEADLINE, connecting).await;
         let connection = connected.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         let connection = connection.map_err(|error| self.failed(&describe(&error)))?;
         let callee = Callee {
@@ -88,14 +85,6 @@ impl Remote {
             }
             Err(Lost::Undone(why) | Lost::Unknown(why)) => Err(self.failed(&why)),
         }
-    }
-
-    async fn connect(&self) -> io::Result<Box<dyn Connection>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.issuer.port())).await?;
-        stream.set_nodelay(true)?;
-        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-        let name = ServerName::try_from(self.host.clone()).map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(Box::new(tls.connect(name, stream).await?))
     }
 
     fn read(&self, received: &Received) -> Result<Answer, Failure> {
@@ -136,29 +125,6 @@ impl Remote {
     fn failed(&self, why: &str) -> Failure {
         Failure::failed(format!("{}: {}", self.issuer, why.replace('\n', " ")))
     }
-}
-
-/// A stream, encrypted or not.
-trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
-
-/// TLS 1.2 or 1.3 with the roots that this system trusts.
-fn tls() -> Result<TlsConnector, Failure> {
-    let failed = |why: String| Failure::failed(format!("TLS can't be used: {why}"));
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (usable, _) = roots.add_parsable_certificates(found.certs);
-    if usable == 0 {
-        let why = found.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
-        return Err(failed(format!("this system has no root certificates{why}")));
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Without the system's numbers.

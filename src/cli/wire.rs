@@ -12,18 +12,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, HOST, HeaderValue, USER_AGENT};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::admin::Call;
 use crate::base::form;
+use crate::outbound::exchange;
 
 /// How long a call may take. Making a large key is the slowest.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -75,9 +73,7 @@ where
         wait: callee.ask_first.then_some(wait),
         gone: Arc::clone(&gone),
     };
-    let exchange = async {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await?;
-        tokio::spawn(connection);
+    let exchanged = async {
         let mut request = request(call, callee, parcel)?;
         let signal = Arc::clone(&go);
         hyper::ext::on_informational(&mut request, move |response| {
@@ -88,8 +84,7 @@ where
                 let _ = go.send(());
             }
         });
-        let (head, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
+        let (head, body) = exchange(io, request, MAX_ANSWER).await?.into_parts();
         let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Received {
             status: head.status,
@@ -97,7 +92,7 @@ where
             body,
         })
     };
-    let why = match timeout(DEADLINE, exchange).await {
+    let why = match timeout(DEADLINE, exchanged).await {
         // Ours reads the whole call before it does anything.
         Ok(Ok(received)) if received.status.is_success() && !gone.load(Ordering::Acquire) => {
             "what answers is no hallpass".to_owned()
