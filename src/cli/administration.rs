@@ -62,7 +62,8 @@ impl Administration {
         let way = match &invocation.url {
             Some(url) => {
                 let token = invocation.sources().admin_token();
-                Way::There(Remote::new(url, token.as_ref().map(Secret::expose))?)
+                let roots = || Ok(invocation.settings()?.outbound.trusted_roots);
+                Way::There(Remote::new(url, token.as_ref().map(Secret::expose), roots)?)
             }
             None => Way::Here(Box::new(Here::new(invocation.settings()?, may_create, false))),
         };

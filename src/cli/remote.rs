@@ -1,6 +1,7 @@
 //! Administration over the network: `--url`, with the token of `admin.token` in `HALLPASS_ADMIN_TOKEN`.
 
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -34,12 +35,17 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// The provider at `url`, for whoever has its token.
+    /// The provider at `url`, for whoever has its token. Where TLS is spoken, `roots` are files of roots that are trusted
+    /// beside the system's.
     ///
     /// # Errors
-    /// [`Failure::Usage`] for a URL that can't be an issuer; [`Failure::Failed`] where the token or the system's
-    /// certificates can't be used.
-    pub(super) fn new(url: &str, token: Option<&str>) -> Result<Self, Failure> {
+    /// [`Failure::Usage`] for a URL that can't be an issuer; [`Failure::Failed`] where the token, the settings or
+    /// the roots can't be used.
+    pub(super) fn new(
+        url: &str,
+        token: Option<&str>,
+        roots: impl FnOnce() -> Result<Vec<PathBuf>, Failure>,
+    ) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::usage(&[], format!("--url {url:?}: {why}"));
         let issuer = Issuer::parse(url).map_err(|error| wrong(error.to_string()))?;
         let parsed = Url::parse(issuer.as_str()).map_err(|error| wrong(error.to_string()))?;
@@ -55,7 +61,7 @@ impl Remote {
             .map_err(|_| Failure::failed(format!("{ADMIN_TOKEN} holds characters that no token has")))?;
         authorization.set_sensitive(true);
         let no_tls = |error: TrustError| Failure::failed(format!("TLS can't be used: {error}"));
-        let trust = if issuer.is_https() { Some(Trust::load(&[]).map_err(no_tls)?) } else { None };
+        let trust = if issuer.is_https() { Some(Trust::load(&roots()?).map_err(no_tls)?) } else { None };
         if trust.is_none() && !issuer.is_loopback() {
             output::note(&format!("warning: the token travels to {} unencrypted", issuer.origin()));
         }

@@ -1,11 +1,15 @@
-//! Calls to others over HTTP/1.1: who is trusted, how a connection is made, and one request over it.
+//! Calls to others over HTTP/1.1.
 //!
-//! Commands that administer a provider elsewhere use these parts as they are, since a person typed the address.
+//! [`Client`] calls addresses that somebody else has named, and is careful about where that leads. Commands that administer a
+//! provider elsewhere use its parts ([`Trust`], [`connect`], [`exchange`]) as they are, since a person typed the address.
 
+mod address;
+mod client;
 mod connection;
 mod exchange;
 mod trust;
 
+pub use client::{CallError, Client, Options};
 pub use connection::{Connection, connect};
 pub use exchange::exchange;
 pub use trust::{Trust, TrustError};

@@ -319,6 +319,26 @@ impl Kind for FilePath {
     }
 }
 
+/// Several of them.
+pub(super) struct FilePaths;
+
+impl Kind for FilePaths {
+    type Value = Vec<PathBuf>;
+
+    fn right(&self) -> String {
+        "a list of paths".into()
+    }
+
+    fn parse(&self, written: &Written, around: &Surroundings<'_>) -> Result<Vec<PathBuf>, Refusal> {
+        written.elements().iter().map(|element| FilePath.parse(element, around)).collect()
+    }
+
+    fn render(&self, value: &Vec<PathBuf>) -> Option<String> {
+        let paths: Vec<String> = value.iter().filter_map(|path| FilePath.render(path)).collect();
+        Some(format!("[{}]", paths.join(", ")))
+    }
+}
+
 /// Addresses to listen on.
 pub(super) struct Listeners;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::SettingsError;
 use super::admin_token::AdminToken;
 use super::kind::{
-    BearerToken, Choice, DAY, FilePath, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB, MINUTE,
-    Networks, Optional, Period, SealingKey, Size, Switch, Whole,
+    BearerToken, Choice, DAY, FilePath, FilePaths, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB,
+    MINUTE, Networks, Optional, Period, SealingKey, Size, Switch, Whole,
 };
 use super::schema::{Key, Section, keys};
 use super::source::{Given, Origins};
@@ -82,6 +82,15 @@ keys! {
         queue: usize = 1024, Whole(1..=100_000), restart;
         /// How often expired rows are looked for.
         sweep_interval: Duration = "1m", Period(1..=DAY);
+    }
+
+    /// Calls to others: of --url, and to addresses that clients name.
+    outbound: Outbound {
+        /// Files of root certificates, in PEM, that are trusted beside those of the system.
+        trusted_roots: Vec<PathBuf> = [], FilePaths, restart;
+        /// Call also what is not on the public internet, and http: for tests and networks of one's own. Whoever names an
+        /// address can then make hallpass call this machine and everything in its network.
+        allow_private: bool = false, Switch, restart;
     }
 
     /// Administration from elsewhere. Commands on this machine need none of it.

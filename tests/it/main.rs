@@ -38,6 +38,7 @@ mod log;
 mod login;
 mod logout;
 mod model;
+mod outbound;
 mod playground;
 mod refresh;
 mod relying_party;

@@ -192,6 +192,12 @@ async fn commands_know_the_certificate() {
         Place::new().set("HALLPASS_ADMIN_TOKEN", token).set("SSL_CERT_FILE", file("ca.pem").to_str().unwrap());
     assert_eq!(elsewhere.json(&["client", "list", "--url", &process.issuer])["items"][0]["client_id"], CLIENT);
 
+    let by_setting = Place::new().set("HALLPASS_ADMIN_TOKEN", token);
+    let list = ["client", "list", "--url", &process.issuer];
+    assert_eq!(by_setting.run(&list).status, 1);
+    let by_setting = by_setting.set("HALLPASS_OUTBOUND__TRUSTED_ROOTS", file("ca.pem").to_str().unwrap());
+    assert_eq!(by_setting.json(&list)["items"][0]["client_id"], CLIENT);
+
     // A server that could not take up what is there now is well all the same; what can't be used is said before it is.
     put(directory.path(), "localhost.pem", "other.key");
     assert_eq!(place.json(&["healthcheck"])["ok"], true);
