@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::document::Document;
 use super::fault::Fault;
 use super::lane::Lane;
 use crate::jose::alg::Algorithm;
@@ -37,14 +37,14 @@ pub struct Ring {
     /// Of the active key.
     encoder: Option<Arc<Encoder>>,
     verifiers: HashMap<String, Verifier>,
-    jwks: Bytes,
+    jwks: Document,
 }
 
 impl Ring {
     async fn load(store: &Store) -> Result<Self, Fault> {
         // Read before the keys: a change in between makes the ring look older than it is, never newer.
         let revision = store.revision().keys;
-        let mut ring = Self { revision, encoder: None, verifiers: HashMap::new(), jwks: Bytes::new() };
+        let mut ring = Self { revision, encoder: None, verifiers: HashMap::new(), jwks: Document::new("") };
         let mut published = Vec::new();
         for record in store.keys().await? {
             let kid = record.id.as_str();
@@ -61,13 +61,13 @@ impl Ring {
             }
             ring.verifiers.insert(kid.to_owned(), Verifier::Rs256(record.public));
         }
-        ring.jwks = render_set(&published).into();
+        ring.jwks = Document::new(render_set(&published));
         Ok(ring)
     }
 
     /// The JWK Set (RFC 7517 section 5) of every key that signs, will, or signed what may still be in use.
-    pub fn jwks(&self) -> Bytes {
-        self.jwks.clone()
+    pub fn jwks(&self) -> &Document {
+        &self.jwks
     }
 
     /// Whether there is a key to sign with.

@@ -9,6 +9,7 @@ pub mod cookie;
 pub mod cors;
 pub mod csrf;
 pub mod development;
+pub mod document;
 pub mod fault;
 pub mod hook;
 pub mod issue;
@@ -30,7 +31,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::header::{CONTENT_LANGUAGE, HeaderValue};
 
 use crate::base::clock::Clock;
@@ -49,6 +49,7 @@ use crate::store::Store;
 use browser::Cookies;
 use codes::Codes;
 use development::Development;
+use document::Document;
 use fault::Fault;
 use hook::{Hook, Hooks};
 use key_ring::KeyRing;
@@ -93,7 +94,7 @@ pub struct App {
     /// Set when it is for development only.
     pub development: Option<Development>,
     /// The discovery document.
-    pub discovery: Bytes,
+    pub discovery: Document,
     /// `Cache-Control` of documents that anyone may keep for a while.
     pub public_cache: HeaderValue,
     /// Seals pending authorization requests.
@@ -190,7 +191,7 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let signing_width = settings.signing.max_concurrent.unwrap_or(cores);
         Ok(Self {
-            discovery: discovery.into(),
+            discovery: Document::new(discovery),
             public_cache: cache_control(settings.discovery.cache_control),
             cookies: Cookies::new(&issuer),
             passwords: Passwords::new(&settings.password, &random)

@@ -11,6 +11,8 @@ use crate::base::uri::{self, UriError};
 pub enum Endpoint {
     /// OpenID Connect Discovery 1.0 section 4.
     Discovery,
+    /// RFC 8414 section 3.
+    AuthorizationServer,
     /// RFC 7517 section 5.
     Jwks,
     /// RFC 6749 section 3.1.
@@ -34,6 +36,7 @@ impl Endpoint {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Discovery => "/.well-known/openid-configuration",
+            Self::AuthorizationServer => "/.well-known/oauth-authorization-server",
             Self::Jwks => "/jwks",
             Self::Authorize => "/authorize",
             Self::Token => "/token",
@@ -125,6 +128,13 @@ impl Issuer {
         format!("{}{}", self.text, endpoint.path())
     }
 
+    /// Whether a path of the whole host is that of the issuer's metadata, where the well-known part stands before the
+    /// issuer's path (RFC 8414 section 3.1).
+    pub fn has_metadata_at(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(Endpoint::AuthorizationServer.path());
+        rest.is_some_and(|rest| rest.strip_suffix('/').unwrap_or(rest) == self.path)
+    }
+
     /// Scheme, host and port, as browsers send them in `Origin`.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -205,6 +215,25 @@ mod tests {
             ("https://id.example.com/.well-known/openid-configuration", IssuerError::WellKnown),
         ] {
             assert_eq!(Issuer::parse(bad), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rfc8414_3_1_the_well_known_part_comes_before_the_path() {
+        let issuer = |path: &str| Issuer::parse(&format!("https://id.example{path}")).unwrap();
+        for (own, path, is_there) in [
+            ("", "/.well-known/oauth-authorization-server", true),
+            ("", "/.well-known/oauth-authorization-server/", true),
+            ("", "/.well-known/oauth-authorization-server/a", false),
+            ("/a", "/.well-known/oauth-authorization-server/a", true),
+            ("/a", "/.well-known/oauth-authorization-server/a/", true),
+            ("/a", "/.well-known/oauth-authorization-server", false),
+            ("/a", "/.well-known/oauth-authorization-server/", false),
+            ("/a", "/.well-known/oauth-authorization-server/ab", false),
+            ("/a", "/.well-known/oauth-authorization-server/a/b", false),
+            ("/a/b", "/.well-known/oauth-authorization-server/a/b", true),
+        ] {
+            assert_eq!(issuer(own).has_metadata_at(path), is_there, "{own} {path}");
         }
     }
 

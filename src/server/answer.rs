@@ -138,8 +138,11 @@ impl<H: Handler> Answerer<H> {
         let length = reply.body().len();
         let mut response = reply.into_response();
         if method == Method::HEAD {
-            // RFC 9110 section 9.3.2: the headers that GET would get, without the content.
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            // RFC 9110 section 9.3.2: the headers that GET would get, without the content. A 304 says nothing of its
+            // length (section 8.6).
+            if response.status() != StatusCode::NOT_MODIFIED {
+                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
             *response.body_mut() = Bytes::new();
         }
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{ALLOW, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::header::{ALLOW, CACHE_CONTROL, ETAG, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::health;
@@ -12,6 +12,7 @@ use crate::admin::http::{self as administration, Caller};
 use crate::app::App;
 use crate::app::cors::{Sharing, is_preflight};
 use crate::app::development::PLAYGROUND_CALLBACK;
+use crate::app::document;
 use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
@@ -25,6 +26,8 @@ use crate::protocol::issuer::Endpoint;
 enum Place<'a> {
     Home,
     Discovery,
+    /// Also outside of the issuer's path.
+    AuthorizationServer,
     Jwks,
     Authorize,
     Token,
@@ -63,6 +66,7 @@ impl<'a> Place<'a> {
         Some(match path {
             "/" => Self::Home,
             _ if path == endpoint(Endpoint::Discovery) => Self::Discovery,
+            _ if path == endpoint(Endpoint::AuthorizationServer) => Self::AuthorizationServer,
             _ if path == endpoint(Endpoint::Jwks) => Self::Jwks,
             _ if path == endpoint(Endpoint::Authorize) => Self::Authorize,
             _ if path == endpoint(Endpoint::Token) => Self::Token,
@@ -99,6 +103,7 @@ impl<'a> Place<'a> {
         match self {
             Self::Home
             | Self::Discovery
+            | Self::AuthorizationServer
             | Self::Jwks
             | Self::Asset(_)
             | Self::ClientLogo(_)
@@ -121,7 +126,7 @@ impl<'a> Place<'a> {
 
     const fn readers(self) -> Readers {
         match self {
-            Self::Discovery | Self::Jwks => Readers::Everybody,
+            Self::Discovery | Self::AuthorizationServer | Self::Jwks => Readers::Everybody,
             Self::Token | Self::Userinfo => Readers::Clients,
             _ => Readers::Nobody,
         }
@@ -130,7 +135,9 @@ impl<'a> Place<'a> {
     const fn channel(self) -> Channel {
         match self {
             Self::Userinfo => Channel::Bearer,
-            Self::Token | Self::Discovery | Self::Jwks | Self::Administration => Channel::Json,
+            Self::Token | Self::Discovery | Self::AuthorizationServer | Self::Jwks | Self::Administration => {
+                Channel::Json
+            }
             _ => Channel::Page,
         }
     }
@@ -143,7 +150,8 @@ impl Handler for Provider {
     async fn handle(&self, mut request: Request) -> Reply {
         let app = self.0.as_ref();
         let path = request.path().to_owned();
-        let Some(place) = Place::find(&path).filter(|place| place.exists(app)) else {
+        let at_root = || app.issuer.has_metadata_at(request.full_path()).then_some(Place::AuthorizationServer);
+        let Some(place) = Place::find(&path).or_else(at_root).filter(|place| place.exists(app)) else {
             return Fault::missing().answer(app, &request, Channel::Page);
         };
         let sharing = match place.readers() {
@@ -204,8 +212,8 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
     let posted = *request.method() == Method::POST;
     match place {
         Place::Home => home(app, request),
-        Place::Discovery => Ok(discovery::discovery(app)),
-        Place::Jwks => jwks::jwks(app).await,
+        Place::Discovery | Place::AuthorizationServer => Ok(discovery::discovery(app, request)),
+        Place::Jwks => jwks::jwks(app, request).await,
         Place::Authorize => Box::pin(authorize::authorize(app, request)).await,
         Place::Token => Box::pin(token::token(app, request)).await,
         Place::Userinfo => userinfo::userinfo(app, request).await,
@@ -246,16 +254,10 @@ fn asset(app: &App, name: &str, request: &Request) -> Result<Reply, Fault> {
     let etag = asset.etag();
     let query = request.query()?;
     let cache = HeaderValue::from_static(asset.cache_control(query.get("v")));
-    let reply = if request.header(IF_NONE_MATCH).is_some_and(|known| names(known, &etag)) {
+    let reply = if document::has(request, &etag) {
         Reply::empty(StatusCode::NOT_MODIFIED)
     } else {
         Reply::bytes(HeaderValue::from_static(asset.content_type), asset.bytes.clone())
     };
     Ok(reply.header(CACHE_CONTROL, cache).text_header(ETAG, &etag))
-}
-
-/// Whether `If-None-Match` names this entity tag (RFC 9110 section 13.1.2). The comparison is weak: a proxy that compresses
-/// makes tags weak.
-fn names(known: &str, etag: &str) -> bool {
-    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

@@ -14,6 +14,7 @@ use crate::golden;
 use crate::harness::*;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
+const METADATA: &str = "/.well-known/oauth-authorization-server";
 
 /// The words of a member that is a list.
 fn words<'a>(document: &'a Value, member: &str) -> Vec<&'a str> {
@@ -423,6 +424,74 @@ async fn rfc9111_5_2_2_public_documents_may_be_kept_for_a_while_and_read_by_all(
     }
     let provider = Provider::start_with(&[("discovery.cache_control", "0")]).await;
     assert_eq!(provider.get("/jwks").await.header("cache-control"), Some("no-cache"));
+}
+
+#[tokio::test]
+async fn rfc8414_3_the_document_is_at_the_address_of_oauth_too() {
+    for path in ["", "/tenant", "/a/b"] {
+        let provider = Provider::start_with(&[("issuer", &format!("http://127.0.0.1:{{port}}{path}"))]).await;
+        let origin = provider.issuer.strip_suffix(path).unwrap();
+        let openid = provider.get(DISCOVERY).await;
+        let (below, root) = (format!("{}{METADATA}", provider.issuer), format!("{origin}{METADATA}{path}"));
+        for url in [&below, &format!("{below}/"), &root, &format!("{root}/")] {
+            let same = exchange("GET", url, &[("origin", "https://spa.example")], None).await;
+            assert_eq!((same.status, &same.body), (200, &openid.body), "{url}");
+            for name in ["content-type", "cache-control", "etag"] {
+                assert_eq!(same.header(name), openid.header(name), "{url}: {name}");
+            }
+            assert_eq!(same.header("access-control-allow-origin"), Some("*"), "{url}");
+            let asks = [("origin", "https://spa.example"), ("access-control-request-method", "GET")];
+            let preflight = exchange("OPTIONS", url, &asks, None).await;
+            assert_eq!(preflight.header("access-control-allow-origin"), Some("*"), "{url}");
+            assert_eq!(exchange("POST", url, &[], None).await.status, 405, "{url}");
+        }
+        for other in [format!("{origin}{METADATA}/other"), format!("{root}x"), format!("{below}{path}/x")] {
+            assert_eq!(exchange("GET", &other, &[], None).await.status, 404, "{other}");
+        }
+        // OpenID Connect Discovery 1.0 section 4 knows one place.
+        let elsewhere = [METADATA.to_owned(), DISCOVERY.to_owned(), format!("{DISCOVERY}{path}")];
+        for elsewhere in elsewhere.iter().filter(|_| !path.is_empty()) {
+            assert_eq!(exchange("GET", &format!("{origin}{elsewhere}"), &[], None).await.status, 404, "{elsewhere}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc9110_13_1_2_who_has_a_public_document_is_told_so() {
+    let provider = Provider::start().await;
+    for path in [DISCOVERY, METADATA, "/jwks"] {
+        let url = format!("{}{path}", provider.issuer);
+        let first = provider.get(path).await;
+        let etag = first.header("etag").unwrap();
+        assert!(etag.len() > 10 && etag.starts_with('"') && etag.ends_with('"'), "strong: {etag}");
+        let (weak, among) = (format!("W/{etag}"), format!("\"another\",{etag} , \"a third\""));
+        for known in [etag, "*", &weak, &among] {
+            for method in ["GET", "HEAD"] {
+                let same = exchange(method, &url, &[("if-none-match", known)], None).await;
+                assert_eq!((same.status, same.body.as_str()), (304, ""), "{method} {path}: {known}");
+                for name in ["etag", "cache-control", "access-control-allow-origin"] {
+                    assert_eq!(same.header(name), first.header(name), "{method} {path}: {name}");
+                }
+                assert_eq!(
+                    (same.header("content-length"), same.header("content-type")),
+                    (None, None),
+                    "{method} {path}"
+                );
+            }
+        }
+        let lines = [("if-none-match", "\"another\""), ("if-none-match", etag)];
+        assert_eq!(exchange("GET", &url, &lines, None).await.status, 304, "{path}");
+        for other in ["\"another\"", "", etag.trim_matches('"'), "W/\"\""] {
+            let whole = exchange("GET", &url, &[("if-none-match", other)], None).await;
+            assert_eq!((whole.status, &whole.body, whole.header("etag")), (200, &first.body, Some(etag)), "{other}");
+        }
+    }
+    let before = provider.get("/jwks").await;
+    provider.add_key(OTHER_RSA).await;
+    let known = [("if-none-match", before.header("etag").unwrap())];
+    let after = exchange("GET", &format!("{}/jwks", provider.issuer), &known, None).await;
+    assert_eq!(after.status, 200, "another set of keys");
+    assert_ne!(after.header("etag"), before.header("etag"));
 }
 
 #[tokio::test]

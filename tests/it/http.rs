@@ -11,9 +11,10 @@ use crate::harness::inspect::{assert_no_internals, inspect};
 use crate::harness::*;
 
 /// Every address.
-const PATHS: [&str; 15] = [
+const PATHS: [&str; 16] = [
     "/",
     "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
     "/jwks",
     "/authorize",
     "/token",

@@ -26,7 +26,6 @@ use crate::app::request::Request;
 use crate::base::form::Form;
 use crate::model::client::{Client, GrantType};
 use crate::model::id::ClientId;
-use crate::oidc::jwks;
 use crate::page::{Page, PlaygroundFragmentPage};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::issuer::Endpoint;
@@ -312,7 +311,7 @@ async fn take_id_token(
     expected: &Expected<'_>,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let jwks: Value = serde_json::from_slice(jwks::jwks(app).await?.body()).unwrap_or_default();
+    let jwks: Value = serde_json::from_slice(app.keys.ring(&app.store).await?.jwks().body()).unwrap_or_default();
     report.checks.extend(check::id_token(id_token, &jwks, client.secret.as_ref(), expected));
     report.take_apart(id_token);
     Ok(())

@@ -209,6 +209,7 @@ macro_rules! rows {
 pub const TABLE: &[Endpoint] = rows! {
     "Home" "GET" "/" Page Query Good::Nothing, &[free("unheard_of")];
     "Discovery" "GET" "/.well-known/openid-configuration" Json Query Good::Nothing, &[free("unheard_of")];
+    "AuthorizationServer" "GET" "/.well-known/oauth-authorization-server" Json Query Good::Nothing, &[free("unheard_of")];
     "Jwks" "GET" "/jwks" Json Query Good::Nothing, &[free("unheard_of")];
     "Authorize" "GET" "/authorize" Authorization Query Good::Authorization, AUTHORIZATION;
     "Authorize" "POST" "/authorize" Authorization Form Good::Authorization, AUTHORIZATION;
