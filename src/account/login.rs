@@ -58,8 +58,8 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     match outcome {
         Ok(user) => {
             let known = known_browser::remember(app, request, &user)?;
-            let (login, cookie) = browser::start_session(app, request, user).await?;
-            Ok(resume(app, request, visit.pending, Some(login)).await?.cookie(cookie).cookie(known))
+            let (login, cookies) = browser::start_session(app, request, user).await?;
+            Ok(resume(app, request, visit.pending, Some(login)).await?.cookies(cookies).cookie(known))
         }
         Err(problem) => {
             // What is nobody's name for its length isn't shown again either: it could be as large as the request.

@@ -107,27 +107,28 @@ pub async fn held_session(app: &App, request: &Request) -> Result<Option<Session
     }
 }
 
-/// The live session of the browser, and who is logged in.
+/// The live session of the browser, and who is logged in. This is a use of it.
 ///
 /// # Errors
-/// When the store can't be read.
+/// When the store can't be read or written.
 pub async fn session(app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
-    let Some(found) = held_session(app, request).await? else { return Ok(None) };
-    let now = request.now();
-    if !is_live(app, request, &found) {
-        return Ok(None);
+    let Some(login) = live_session(app, request).await? else { return Ok(None) };
+    if login.session.is_worth_touching(request.now()) {
+        app.store.touch_session(&login.session.id, request.now()).await?;
     }
-    if found.session.is_worth_touching(now) {
-        app.store.touch_session(&found.session.id, now).await?;
-    }
-    Ok(Some(found))
+    Ok(Some(login))
+}
+
+/// The same, but no use of it.
+pub(super) async fn live_session(app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
+    Ok(held_session(app, request).await?.filter(|held| is_live(app, request, held)))
 }
 
 fn is_live(app: &App, request: &Request, held: &SessionContext) -> bool {
     held.session.is_live(&held.user, app.settings.lifetimes.session_idle, request.now())
 }
 
-/// Logs a user in who has just proved who they are, in place of whoever was logged in before, and gives the cookie for the
+/// Logs a user in who has just proved who they are, in place of whoever was logged in before, and gives the cookies for the
 /// answer.
 ///
 /// # Errors
@@ -136,7 +137,7 @@ pub async fn start_session(
     app: &App,
     request: &Request,
     user: Arc<User>,
-) -> Result<(SessionContext, SetCookie), Fault> {
+) -> Result<(SessionContext, Vec<SetCookie>), Fault> {
     let (mut session, bearer) = new_session(app, request, &user);
     let held = held_session(app, request).await?;
     session.continues = held
@@ -144,7 +145,8 @@ pub async fn start_session(
         .filter(|held| held.user.id == user.id && is_live(app, request, held))
         .map(|held| held.session.sid());
     let session = app.store.start_session(session, held.map(|held| held.session.id)).await?;
-    Ok((SessionContext { session, user }, app.cookies.start_session(&bearer)))
+    let cookies = with_state(app, app.cookies.start_session(&bearer), Some(session.sid()));
+    Ok((SessionContext { session, user }, cookies))
 }
 
 /// Logs out whoever is logged in, with the grants that the settings say, and gives the cookies for the answer. Every logout
@@ -156,12 +158,18 @@ pub async fn end_session(app: &App, request: &Request) -> Result<Vec<SetCookie>,
     if request.cookie(app.cookies.session.name()).is_none() {
         return Ok(Vec::new());
     }
-    if let Some(login) = held_session(app, request).await?.filter(|held| is_live(app, request, held)) {
+    if let Some(login) = live_session(app, request).await? {
         let sid = login.session.sid();
         app.store.end_session(&login.session.id, ends_with(app, sid, request.now())).await?;
         tracing::info!(user = %login.user.id, %sid, "logged out");
     }
-    Ok(vec![app.cookies.end_session()])
+    Ok(with_state(app, app.cookies.end_session(), None))
+}
+
+/// A cookie that changes who is logged in, and the one by which scripts see that it has.
+fn with_state(app: &App, cookie: SetCookie, sid: Option<SessionId>) -> Vec<SetCookie> {
+    let state = app.browser_state.as_ref().map(|state| state.announce(sid));
+    [cookie].into_iter().chain(state).collect()
 }
 
 /// What ends with a session, by the settings.

@@ -4,6 +4,7 @@
 pub mod address;
 mod body;
 pub mod browser;
+pub mod browser_state;
 pub mod codes;
 pub mod cookie;
 pub mod cors;
@@ -47,7 +48,9 @@ use crate::settings::{Settings, SettingsError};
 use crate::store::Store;
 
 use browser::Cookies;
+use browser_state::BrowserState;
 use codes::Codes;
+use cookie::Site;
 use development::Development;
 use document::Document;
 use fault::Fault;
@@ -91,6 +94,8 @@ pub struct App {
     pub origins: Origins,
     /// The names of our cookies.
     pub cookies: Cookies,
+    /// What scripts may see of the login state; `None` while session management is off.
+    pub browser_state: Option<BrowserState>,
     /// Set when it is for development only.
     pub development: Option<Development>,
     /// The discovery document.
@@ -172,15 +177,16 @@ impl App {
             .and_then(|pages| pages.with_default_language(&settings.i18n.default_locale))
             .map_err(StartError::Page)?;
         let languages: Vec<String> = pages.languages().map(ToOwned::to_owned).collect();
+        let mut endpoints =
+            vec![Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo, Endpoint::EndSession, Endpoint::Jwks];
+        let browser_state = settings.session_management.enabled.then(|| {
+            endpoints.push(Endpoint::CheckSessionIframe);
+            let anonymous_key = settings.session_management.anonymous_key.as_deref();
+            BrowserState::new(Site::of(&issuer), store.server_key(), anonymous_key)
+        });
         let metadata = Metadata::new(&Offer {
             issuer: &issuer,
-            endpoints: &[
-                Endpoint::Authorize,
-                Endpoint::Token,
-                Endpoint::Userinfo,
-                Endpoint::EndSession,
-                Endpoint::Jwks,
-            ],
+            endpoints: &endpoints,
             algorithms: &Algorithm::ALL,
             plain_challenge: settings.pkce.plain,
             scopes: &[],
@@ -203,6 +209,7 @@ impl App {
             codes: Codes::default(),
             hooks: Hooks::default(),
             origins: Origins::default(),
+            browser_state,
             development,
             pending: store.server_key().sealer("pending authorization request"),
             pending_logouts: store.server_key().sealer("pending logout request"),

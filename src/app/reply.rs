@@ -151,6 +151,14 @@ impl Reply {
         cookies.into_iter().fold(self, Self::cookie)
     }
 
+    /// Whether it gives the browser a cookie of this name, or takes it away.
+    pub fn sets_cookie(&self, name: &str) -> bool {
+        let sets = |line: &HeaderValue| {
+            line.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+        };
+        self.headers.get_all(SET_COOKIE).iter().any(sets)
+    }
+
     /// The same reply, which says that it depends on these request headers.
     #[must_use]
     pub fn vary(mut self, names: &'static str) -> Self {

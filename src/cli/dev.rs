@@ -97,6 +97,7 @@ impl Dev {
             .assume("log.format", "text")
             .assume("throttle.enabled", "false")
             .assume("userinfo.query_token", "true")
+            .assume("session_management.enabled", "true")
             .assume("password.memory_kib", "8")
             .assume("password.iterations", "1")
             .assume("store.cache_size", "4MiB")

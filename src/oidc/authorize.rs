@@ -10,6 +10,7 @@ use hyper::Method;
 use super::advice;
 use crate::app::App;
 use crate::app::browser::{self, Browser};
+use crate::app::browser_state::session_state;
 use crate::app::fault::{self, Fault};
 use crate::app::issue::{self, Authentication, Authorization, Beside, Occasion, Offspring};
 use crate::app::pending::{Bound, Pending, Stop};
@@ -27,6 +28,7 @@ use crate::protocol::interaction::{ConsentState, Facts, Login, Step, next_step};
 use crate::protocol::parameter::refuse_repeated;
 use crate::protocol::redirect::{Redirection, Target};
 use crate::protocol::response::{AuthorizationResponse, IssuedAccess};
+use crate::protocol::scope::OPENID;
 use crate::store::SessionContext;
 
 /// The parameter, and the hidden field, that carries a sealed request.
@@ -244,6 +246,9 @@ async fn respond(
     } else {
         None
     };
+    let is_authentication = grant.scope.contains(OPENID);
+    let session_state =
+        is_authentication.then(|| session_state(app, client, target.redirect_uri(), &login.session)).flatten();
     let response = AuthorizationResponse {
         code: code.1,
         access: access.1.zip(access.0.as_ref()).map(|(token, row)| IssuedAccess {
@@ -252,7 +257,7 @@ async fn respond(
             scope: row.scope.clone(),
         }),
         id_token,
-        session_state: None,
+        session_state,
     };
     match (code.0, access.0) {
         (Some(code), access) => {

@@ -3,6 +3,7 @@
 
 mod advice;
 pub mod authorize;
+pub mod check_session;
 pub mod discovery;
 pub mod end_session;
 pub mod jwks;

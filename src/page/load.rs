@@ -16,6 +16,7 @@ macro_rules! built_in {
 }
 
 built_in![
+    "asset/check_session.js",
     "asset/form_post.js",
     "asset/hallpass.css",
     "asset/mark.svg",
@@ -24,6 +25,7 @@ built_in![
     "asset/playground.js",
     "asset/reveal.js",
     "authorize.html",
+    "check_session_iframe.html",
     "end_session_completed.html",
     "end_session_failed.html",
     "end_session_prompt.html",

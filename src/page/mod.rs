@@ -8,6 +8,7 @@
 mod asset;
 mod authorize;
 mod catalogue;
+mod check_session;
 mod end_session;
 mod error;
 mod escape;
@@ -35,6 +36,7 @@ use serde::Serialize;
 
 pub use asset::Asset;
 pub use authorize::{AuthorizePage, Scope};
+pub use check_session::CheckSessionIframePage;
 pub use end_session::{EndSessionCompletedPage, EndSessionFailedPage, EndSessionPromptPage};
 pub use error::{ErrorKind, ErrorPage};
 pub use form_post::{Field, FormPostPage};
@@ -258,6 +260,7 @@ impl Pages {
         self.sample::<FormPostPage>(locale, &mut all)?;
         self.sample::<ErrorPage>(locale, &mut all)?;
         self.sample::<HomePage>(locale, &mut all)?;
+        self.sample::<CheckSessionIframePage>(locale, &mut all)?;
         self.sample::<PlaygroundPage>(locale, &mut all)?;
         self.sample::<PlaygroundFragmentPage>(locale, &mut all)?;
         self.sample::<PlaygroundResultPage>(locale, &mut all)?;

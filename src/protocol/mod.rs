@@ -22,5 +22,6 @@ pub mod prompt;
 pub mod redirect;
 pub mod response;
 pub mod scope;
+pub mod session_state;
 pub mod standard_claim;
 pub mod token;

@@ -10,6 +10,7 @@ use super::{Handler, Shortage};
 use crate::account::{consent, login, logo, logout, select_account};
 use crate::admin::http::{self as administration, Caller};
 use crate::app::App;
+use crate::app::browser_state;
 use crate::app::cors::{Sharing, is_preflight};
 use crate::app::development::PLAYGROUND_CALLBACK;
 use crate::app::document;
@@ -17,7 +18,7 @@ use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::dev::playground;
-use crate::oidc::{authorize, discovery, end_session, jwks, token, userinfo};
+use crate::oidc::{authorize, check_session, discovery, end_session, jwks, token, userinfo};
 use crate::page::HomePage;
 use crate::protocol::issuer::Endpoint;
 
@@ -33,6 +34,8 @@ enum Place<'a> {
     Token,
     Userinfo,
     EndSession,
+    /// Only where session management is on.
+    CheckSessionIframe,
     Login,
     Consent,
     SelectAccount,
@@ -72,6 +75,7 @@ impl<'a> Place<'a> {
             _ if path == endpoint(Endpoint::Token) => Self::Token,
             _ if path == endpoint(Endpoint::Userinfo) => Self::Userinfo,
             _ if path == endpoint(Endpoint::EndSession) => Self::EndSession,
+            _ if path == endpoint(Endpoint::CheckSessionIframe) => Self::CheckSessionIframe,
             "/login" => Self::Login,
             "/consent" => Self::Consent,
             "/select-account" => Self::SelectAccount,
@@ -94,6 +98,7 @@ impl<'a> Place<'a> {
         match self {
             Self::Playground | Self::PlaygroundCallback | Self::PlaygroundRefresh => app.development.is_some(),
             Self::Administration => app.settings.admin.token.is_some(),
+            Self::CheckSessionIframe => app.browser_state.is_some(),
             _ => true,
         }
     }
@@ -105,6 +110,7 @@ impl<'a> Place<'a> {
             | Self::Discovery
             | Self::AuthorizationServer
             | Self::Jwks
+            | Self::CheckSessionIframe
             | Self::Asset(_)
             | Self::ClientLogo(_)
             | Self::Healthz
@@ -130,6 +136,15 @@ impl<'a> Place<'a> {
             Self::Token | Self::Userinfo => Readers::Clients,
             _ => Readers::Nobody,
         }
+    }
+
+    /// Whether its answers say to the browser what scripts may see of the login state: those that are seen in a window.
+    fn tells_browser_state(self) -> bool {
+        let is_seen = !matches!(
+            self,
+            Self::CheckSessionIframe | Self::Asset(_) | Self::ClientLogo(_) | Self::Healthz | Self::Readyz
+        );
+        is_seen && self.channel() == Channel::Page
     }
 
     const fn channel(self) -> Channel {
@@ -182,6 +197,7 @@ impl Handler for Provider {
         };
         match sharing {
             Some(sharing) => sharing.apply(reply),
+            None if place.tells_browser_state() => browser_state::keep(app, &request, reply).await,
             None => reply,
         }
     }
@@ -218,6 +234,7 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::Token => Box::pin(token::token(app, request)).await,
         Place::Userinfo => userinfo::userinfo(app, request).await,
         Place::EndSession => Box::pin(end_session::end_session(app, request)).await,
+        Place::CheckSessionIframe => check_session::check_session_iframe(app, request),
         Place::Login if posted => Box::pin(login::submit(app, request)).await,
         Place::Login => Box::pin(login::show(app, request)).await,
         Place::Consent if posted => Box::pin(consent::submit(app, request)).await,

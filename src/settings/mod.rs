@@ -26,8 +26,8 @@ pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
     Admin, Consent, DefaultRedirect, Discovery, EndTokens, Http, I18n, IdToken, KEYS, Lifetimes, Log, LogFormat,
-    LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, Settings, Signing, Store, Templates, Throttle, Tls,
-    Userinfo,
+    LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, SessionManagement, Settings, Signing, Store, Templates,
+    Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;

@@ -144,6 +144,16 @@ keys! {
         end_tokens: EndTokens = "online", Choice(&EndTokens::NAMES);
     }
 
+    /// Session management (OpenID Connect Session Management 1.0): a frame tells the pages of applications whether their user
+    /// is still logged in. Browsers that hide cookies from frames of other sites let it tell those of the same site only.
+    session_management: SessionManagement {
+        /// Offer it.
+        enabled: bool = false, Switch, restart;
+        /// A text that several servers of one name share, so that browsers in which nobody is logged in look alike to
+        /// them. When it is not set, the store's key serves for it.
+        anonymous_key: Option<String>, Optional(Label), like("any text"), restart;
+    }
+
     /// Refresh tokens (RFC 9700 section 4.14.2).
     refresh: Refresh {
         /// For how long a used refresh token is forgiven while its successor is unused: the retry of a client that

@@ -43,6 +43,7 @@ mod playground;
 mod refresh;
 mod relying_party;
 mod rotation;
+mod session_management;
 mod tls;
 mod token;
 mod userinfo;

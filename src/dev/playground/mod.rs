@@ -80,7 +80,7 @@ pub async fn begin(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let address = format!("{}?{}", app.issuer.address(Endpoint::Authorize), run.query);
     let reply = Reply::redirect_see_other(&address).no_store().cookie(waiting);
     match user {
-        Some(user) => Ok(reply.cookie(browser::start_session(app, request, user).await?.1)),
+        Some(user) => Ok(reply.cookies(browser::start_session(app, request, user).await?.1)),
         None => Ok(reply),
     }
 }

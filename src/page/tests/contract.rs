@@ -69,6 +69,7 @@ fn csp3_no_page_needs_more_than_its_policy() {
     check::<FormPostPage>();
     check::<ErrorPage>();
     check::<HomePage>();
+    check::<CheckSessionIframePage>();
     check::<PlaygroundPage>();
     check::<PlaygroundFragmentPage>();
     check::<PlaygroundResultPage>();
@@ -199,6 +200,14 @@ fn form_post_2_hidden_fields_then_a_script_and_a_button_without_one() {
     let (noscript, script) = after.split_once("</noscript>").unwrap();
     assert!(noscript.contains("type=\"submit\" form=\"form-post\""));
     assert!(script.contains("<script src=\"/idp/asset/form_post.js?v="));
+}
+
+#[test]
+fn session_management_3_2_the_frame_may_be_on_every_page() {
+    let page = html::<CheckSessionIframePage>("https");
+    assert!(page.contains("<script src=\"/idp/asset/check_session.js?v="));
+    assert!(page.contains("data-cookie=\"__Host-op_browser_state\""));
+    assert!(!sample::<CheckSessionIframePage>("https").policy().contains("frame-ancestors"));
 }
 
 #[test]

@@ -223,6 +223,7 @@ pub const TABLE: &[Endpoint] = rows! {
     "EndSession" "GET" "/end-session" Page Query Good::EndSession, END_SESSION;
     "EndSession" "POST" "/end-session" Page Form Good::EndSession, END_SESSION_POSTED;
     "EndSession" "GET" "/end-session" Page Query Good::EndSessionTransit, PENDING;
+    "CheckSessionIframe" "GET" "/check-session-iframe" Page Query Good::Nothing, &[free("unheard_of")];
     "Login" "GET" "/login" Page Query Good::Login, PENDING;
     "Login" "POST" "/login" Page Form Good::Login,
         &[strict("pending"), strict("username"), strict("password"), free("decision"), free("persona")];

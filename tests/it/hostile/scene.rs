@@ -37,7 +37,8 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new() -> Self {
-        let settings = [("admin.token", ADMIN_TOKEN), ("userinfo.query_token", "true")];
+        let settings =
+            [("admin.token", ADMIN_TOKEN), ("userinfo.query_token", "true"), ("session_management.enabled", "true")];
         let provider = Provider::start_for_development_with(&settings).await;
         let mut watch = Watch::begin();
         watch.keep(ADMIN_TOKEN);
