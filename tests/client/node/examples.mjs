@@ -6,10 +6,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { after, before, suite, test } from "node:test";
 import { launch, press, visit } from "./chromium.mjs";
-import { freePort, start } from "./program.mjs";
+import { develop, freePort, start } from "./program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const HALLPASS = process.env.HALLPASS_BIN;
 const OUTPUT = here("../../output");
 const SCREENSHOTS = `${OUTPUT}/screenshots`;
 const HOSTILE_NAME = `</title><script>alert("1")</script> & <img src=x onerror='alert(1)'>`; // as in hostile.toml
@@ -28,14 +27,6 @@ before(async () => {
 });
 
 after(() => browser?.close());
-
-/** `hallpass dev` on a port of its own, unless the arguments say otherwise; what a person reads on its screen. */
-async function develop(args = ["--port", "0"], env = {}) {
-  const program = await start(HALLPASS, ["dev", ...args], { env, ready: /Ctrl-C ends it/ });
-  const [, issuer] = program.output.match(/^ *issuer +(\S+)$/m);
-  const [, client, secret] = program.output.match(/^ *client +(\S+), secret (\S+)$/m);
-  return Object.assign(program, { issuer, client, secret });
-}
 
 /** Where an application is, and the environment that makes it a client of a provider. */
 function surroundings(name, { issuer, client, secret }) {

@@ -26,9 +26,13 @@ export async function start(command, args, { cwd, env = {}, ready }) {
     /** What it wrote, to both. */
     output: "",
     /** Asks it to end, and gives the status it ended with; `SIGKILL` when it did not care. */
-    async stop() {
-      const impatience = setTimeout(() => child.kill("SIGKILL"), SECONDS * 1000);
+    stop() {
       child.kill("SIGTERM");
+      return program.end();
+    },
+    /** Waits for it to end by itself, not forever, and gives the status as `stop` does. */
+    async end() {
+      const impatience = setTimeout(() => child.kill("SIGKILL"), SECONDS * 1000);
       const [status, signal] = await ended;
       clearTimeout(impatience);
       return status ?? signal;
@@ -44,6 +48,14 @@ export async function start(command, args, { cwd, env = {}, ready }) {
   clearTimeout(impatience);
   if (program.ready === undefined) throw new Error(`${command} ${args.join(" ")} was never ready:\n${program.output}`);
   return program;
+}
+
+/** `hallpass dev` on a port of its own, unless the arguments say otherwise; what a person reads on its screen. */
+export async function develop(args = ["--port", "0"], env = {}) {
+  const program = await start(process.env.HALLPASS_BIN, ["dev", ...args], { env, ready: /Ctrl-C ends it/ });
+  const [, issuer] = program.output.match(/^ *issuer +(\S+)$/m);
+  const [, client, secret] = program.output.match(/^ *client +(\S+), secret (\S+)$/m);
+  return Object.assign(program, { issuer, client, secret });
 }
 
 /** A port on which nobody listens. */
