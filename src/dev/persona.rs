@@ -22,6 +22,8 @@ pub(super) fn clients(playground_callback: &str) -> [Value; 3] {
             "client_name": "Your single-page application",
             "client_type": "public",
             "redirect_uris": REDIRECT_URIS,
+            // Pages in the browser are who asks for tokens in front.
+            "response_types": SUPPORTED_RESPONSE_TYPES.map(|kind| kind.to_string()),
             "post_logout_redirect_uris": ["http://localhost/", "http://127.0.0.1/", "http://[::1]/"],
         }),
         json!({

@@ -84,6 +84,19 @@ async fn dev_needs_no_file_and_one_click_logs_in() {
 }
 
 #[tokio::test]
+async fn dev_the_public_client_may_use_every_flow_and_the_application_needs_one() {
+    let directory = directory();
+    let dev = Development::start(directory.path(), &[]);
+    for response_type in ["id_token token", "code id_token"] {
+        let ask = |client| request(&[("client_id", client), ("response_type", response_type)]);
+        let answer = Answer::of(&log_in_as(&mut dev.browser(), "alice", &ask("dev-spa")).await);
+        assert!(answer.get("id_token").is_some(), "{answer:?}");
+        let answer = Answer::of(&dev.browser().authorize(&ask("dev-app")).await);
+        assert_eq!((answer.error(), answer.mode), ("unauthorized_client", Mode::Fragment));
+    }
+}
+
+#[tokio::test]
 async fn dev_the_public_client_and_the_password_work_too() {
     let directory = directory();
     let dev = Development::start(directory.path(), &[]);
