@@ -190,6 +190,14 @@ fn flags_win_over_the_environment_over_the_file_over_defaults() {
 }
 
 #[test]
+fn a_false_value_wins_over_a_true_default() {
+    assert!(defaults().throttle.enabled);
+    assert!(!load("[throttle]\nenabled = false").unwrap().throttle.enabled);
+    assert!(!load_environment("HALLPASS_THROTTLE__ENABLED", "false").unwrap().throttle.enabled);
+    assert!(!load_flag("throttle.enabled", "false").unwrap().throttle.enabled);
+}
+
+#[test]
 fn only_environment_names_with_two_underscores_are_settings() {
     let settings = load_environment("HALLPASS_ISSUER", "https://id.example.com").unwrap();
     assert_eq!(settings.require_issuer().unwrap().as_str(), "https://id.example.com");

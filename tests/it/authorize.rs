@@ -53,6 +53,7 @@ async fn rfc6749_4_1_2_1_without_a_proven_client_and_redirect_uri_there_is_a_pag
     let long = "x".repeat(300);
     let unknown = "There is no application with this client_id.";
     for (parameters, code, phrase) in [
+        (vec![], "invalid_request", "The parameter client_id is missing."),
         (request(&[("client_id", "")]), "invalid_request", "The parameter client_id is missing."),
         (twice("client_id", CLIENT), "invalid_request", "The parameter client_id came more than once."),
         (request(&[("client_id", "nobody")]), "invalid_client", unknown),
@@ -129,7 +130,10 @@ async fn rfc6749_4_1_2_1_a_missing_or_unsupported_response_type_is_told_to_the_c
 async fn rfc6749_4_1_2_1_a_client_uses_only_what_it_is_registered_for() {
     let provider = Provider::start().await;
     provider.change_client(CLIENT, |client| client.response_types = vec![ResponseType::ID_TOKEN]).await;
-    assert_eq!(answer(&provider, &request(&[])).await.error(), "unauthorized_client");
+    for scope in ["openid", "email", ""] {
+        let refused = answer(&provider, &request(&[("scope", scope)])).await;
+        assert_eq!(refused.error(), "unauthorized_client", "with openid or without: {scope:?}");
+    }
     provider.change_client(CLIENT, |client| client.response_types = vec![ResponseType::CODE]).await;
     provider.change_client(CLIENT, |client| client.grant_types = vec![GrantType::RefreshToken]).await;
     assert_eq!(answer(&provider, &request(&[])).await.error(), "unauthorized_client");
@@ -253,6 +257,7 @@ async fn oidc_core_3_1_2_6_request_objects_and_registration_are_refused_by_their
 #[tokio::test]
 async fn oidc_core_3_1_2_2_malformed_parameters_are_refused() {
     let provider = Provider::start().await;
+    let mut logged_in = provider.logged_in(ADA).await;
     for (name, value, error) in [
         ("max_age", "soon", "invalid_request"),
         ("max_age", "-1", "invalid_request"),
@@ -260,6 +265,8 @@ async fn oidc_core_3_1_2_2_malformed_parameters_are_refused() {
         ("max_age", "1.5", "invalid_request"),
         ("max_age", "99999999999999999999999", "invalid_request"),
         ("prompt", "none login", "invalid_request"),
+        ("prompt", "login none", "invalid_request"),
+        ("prompt", "consent none", "invalid_request"),
         ("prompt", "none whatever", "invalid_request"),
         ("claims", "{", "invalid_request"),
         ("claims", "[]", "invalid_request"),
@@ -269,6 +276,8 @@ async fn oidc_core_3_1_2_2_malformed_parameters_are_refused() {
         ("scope", "openid \u{e9}", "invalid_scope"),
     ] {
         assert_eq!(answer(&provider, &request(&[(name, value)])).await.error(), error, "{name}={value}");
+        let known = Answer::of(&logged_in.authorize(&request(&[(name, value)])).await);
+        assert_eq!(known.error(), error, "{name}={value}, whoever is logged in");
     }
     for (name, length) in [("nonce", 2049), ("scope", 4097), ("claims", 8193), ("login_hint", 1025)] {
         let long = "x".repeat(length);

@@ -45,6 +45,23 @@ async fn conformance_5_the_consent_page_says_who_asks_whom_for_what() {
 }
 
 #[tokio::test]
+async fn oidc_core_5_2_what_is_asked_for_is_said_in_the_language_of_the_user() {
+    let provider = Provider::start().await;
+    for (language, title) in [
+        ("en", "See your profile"),
+        ("fr", "Voir votre profil"),
+        ("pl", "Zobaczyć Twój profil"),
+        ("es", "Ver tu perfil"),
+    ] {
+        let mut browser = provider.browser();
+        browser.accept_language = language.to_owned();
+        let login = browser.authorize(&request(&[("scope", "openid profile")])).await;
+        let page = browser.log_in(&login, ADA, PASSWORD).await;
+        assert!(page.body.contains(&format!("<bdi class=\"name\">{title}</bdi>")), "{language}: {}", page.body);
+    }
+}
+
+#[tokio::test]
 async fn rfc6749_4_1_2_1_declining_is_access_denied_and_nothing_is_remembered() {
     let provider = Provider::start().await;
     let (mut browser, page) = at_consent(&provider, &request(&[])).await;

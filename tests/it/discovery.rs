@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hallpass::base::encode::parse_base64url;
+use hallpass::base::form;
 use hallpass::jose::alg::Algorithm;
 use hallpass::model::client::{GrantType, ResponseType};
 use serde_json::Value;
@@ -330,6 +331,26 @@ async fn oidc_core_3_1_2_1_every_prompt_is_taken() {
         assert!(page.status == 200 && page.has_id(id), "{prompt}: {page:?}");
     }
     assert!(browser.authorize(&request(&[("prompt", "none")])).await.query("code").is_some());
+}
+
+#[tokio::test]
+async fn rfc8414_2_the_issuer_is_that_of_the_settings_whatever_host_was_called() {
+    let provider = Provider::start().await;
+    let expected = provider.get(DISCOVERY).await.body;
+    for host in ["evil.example", "evil.example:8000", "127.0.0.1"] {
+        let headers =
+            [("host", host), ("x-forwarded-host", host), ("x-forwarded-proto", "https"), ("forwarded", "host=e")];
+        let document = exchange("GET", &format!("{}{DISCOVERY}", provider.issuer), &headers, None).await;
+        assert_eq!((document.status, &document.body), (200, &expected), "{host}");
+        let asked = |changes: &[(&str, &str)]| {
+            let headers = headers.to_vec();
+            let url = format!("{}/authorize?{}", provider.issuer, form::render(request(changes)));
+            async move { exchange("GET", &url, &headers, None).await }
+        };
+        assert_eq!(asked(&[("prompt", "none")]).await.query("iss").as_ref(), Some(&provider.issuer), "{host}");
+        let login = asked(&[]).await;
+        assert!(login.location().starts_with("/login?"), "{host}: {}", login.location());
+    }
 }
 
 #[tokio::test]

@@ -225,6 +225,42 @@ async fn rfc6749_4_2_2_a_token_in_front_opens_userinfo_until_it_expires() {
 }
 
 #[tokio::test]
+async fn rfc6749_4_2_2_expires_in_is_what_the_settings_say() {
+    let provider = Provider::start_with(&[("lifetimes.access_token", "36000")]).await;
+    let types = ["id_token token", "code token", "code id_token token"];
+    provider.change_client(CLIENT, |client| uses(client, &types)).await;
+    for response_type in types {
+        let answer = success(&provider, &ask(response_type, &[])).await;
+        assert_eq!(answer.get("expires_in"), Some("36000"), "{response_type}");
+    }
+}
+
+#[tokio::test]
+async fn oidc_core_3_2_public_clients_get_in_front_what_confidential_ones_get() {
+    let provider = provider().await;
+    provider.change_client(PUBLIC, |client| uses(client, &["id_token", "id_token token"])).await;
+    for (response_type, names) in &TYPES[..2] {
+        let answer = success(&provider, &ask(response_type, &[("client_id", PUBLIC)])).await;
+        assert_eq!(answer.names(), [*names, &["state", "iss"]].concat(), "{response_type}");
+        let claims = claims(&provider, answer.get("id_token").unwrap()).await;
+        assert_eq!((claims["aud"].as_str(), claims["sub"].as_str()), (Some(PUBLIC), Some("id-of-ada")));
+        assert_eq!(claims.get("at_hash"), answer.get("access_token").map(hash).as_ref(), "{response_type}");
+    }
+}
+
+#[tokio::test]
+async fn rfc6749_4_2_2_1_what_cannot_be_signed_is_told_to_the_client_without_saying_why() {
+    let provider = Provider::start_without_key(&[]).await;
+    provider.change_client(CLIENT, |client| uses(client, &["id_token", "code id_token token"])).await;
+    for response_type in ["id_token", "code id_token token"] {
+        let answer = Answer::of(&provider.browser().complete(ADA, &ask(response_type, &[])).await);
+        assert_eq!((answer.error(), answer.mode), ("temporarily_unavailable", Mode::Fragment), "{response_type}");
+        assert_eq!(answer.names(), ["error", "error_description", "state", "iss"]);
+        assert!(!answer.location.contains("key"), "that is for the log: {}", answer.location);
+    }
+}
+
+#[tokio::test]
 async fn rfc6749_4_2_2_implicit_answers_leave_nothing_to_refresh_with() {
     let provider = provider().await;
     let answer = success(&provider, &ask("id_token token", &[("scope", "openid offline_access")])).await;

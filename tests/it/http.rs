@@ -137,6 +137,20 @@ async fn csp3_every_kind_of_page_carries_its_security_headers() {
 }
 
 #[tokio::test]
+async fn templates_of_the_deployment_take_the_place_of_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let login = "{% extends \"default/login.html\" %}{% block stub %}Ring 112.{% endblock %}";
+    std::fs::write(directory.path().join("login.html"), login).unwrap();
+    std::fs::write(directory.path().join("error.html"), "<p id=\"error-page\">{{ code }}, so sorry.</p>").unwrap();
+    let provider = Provider::start_with(&[("templates.dir", directory.path().to_str().unwrap())]).await;
+    let page = provider.browser().authorize(&request(&[])).await;
+    assert!(page.body.contains("Ring 112.") && page.has_id("login-submit"), "{page:?}");
+    let page = provider.browser().authorize(&[]).await;
+    assert_eq!((page.status, page.body.as_str()), (400, "<p id=\"error-page\">invalid_request, so sorry.</p>"));
+    assert!(page.header("content-security-policy").is_some(), "what protects a page isn't the template's to leave out");
+}
+
+#[tokio::test]
 async fn every_answer_has_a_request_id_of_its_own() {
     let provider = Provider::start().await;
     let mut ids = BTreeSet::new();

@@ -104,6 +104,21 @@ async fn oidc_core_3_1_2_1_prompt_consent_asks_again_whatever_was_agreed_to() {
 }
 
 #[tokio::test]
+async fn oidc_core_3_1_2_3_every_request_of_nobody_begins_with_a_login() {
+    let (provider, _) = logged_in().await;
+    for (prompt, consent) in
+        [("", false), ("login", false), ("select_account", false), ("consent", true), ("login consent", true)]
+    {
+        let mut browser = provider.browser();
+        let page = browser.authorize(&request(&[("prompt", prompt)])).await;
+        assert_eq!(shown(&page), Shown::Login, "{prompt}");
+        // She has agreed before, so what comes next is the answer, unless the question was asked for.
+        let next = browser.log_in(&page, ADA, PASSWORD).await;
+        assert_eq!((next.has_id("consent-allow"), next.header("location").is_some()), (consent, !consent), "{prompt}");
+    }
+}
+
+#[tokio::test]
 async fn oidc_core_3_1_2_1_prompt_select_account_lets_the_user_choose() {
     let (provider, mut browser) = logged_in().await;
     let select = request(&[("prompt", "select_account")]);
