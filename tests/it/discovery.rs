@@ -117,7 +117,8 @@ async fn oidc_discovery_3_the_document_passes_every_check_of_the_suite() {
     ] {
         assert!(words(&document, member).contains(&word), "{member} without {word}");
     }
-    for member in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"] {
+    for member in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "end_session_endpoint"]
+    {
         assert!(document[member].is_string(), "{member}");
     }
     for scope in words(&document, "scopes_supported") {
@@ -356,12 +357,14 @@ async fn rfc8414_2_the_issuer_is_that_of_the_settings_whatever_host_was_called()
 #[tokio::test]
 async fn addresses_are_the_same_with_a_final_slash() {
     let provider = Provider::start().await;
-    for path in [DISCOVERY, "/jwks", "/healthz", "/readyz", "/logout"] {
+    for path in [DISCOVERY, "/jwks", "/healthz", "/readyz", "/logout", "/end-session"] {
         let (without, with) = (provider.get(path).await, provider.get(&format!("{path}/")).await);
         assert_eq!((without.status, with.status, &with.body), (200, 200, &without.body), "{path}");
     }
     assert_eq!(provider.post("/token/", &[], &[]).await.status, provider.post("/token", &[], &[]).await.status);
     assert_eq!(provider.get("/userinfo/").await.status, 401);
+    let asked = form::render(request(&[]));
+    assert!(provider.get(&format!("/authorize/?{asked}")).await.location().starts_with("/login?"));
     assert_eq!(provider.get("//jwks").await.status, 404);
 }
 
