@@ -8,7 +8,7 @@ use hallpass::base::encode::base64url;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Browser, CHALLENGE, Development, Response, VERIFIER, exchange, token};
+use crate::harness::{Answer, Browser, CHALLENGE, Development, Mode, Response, VERIFIER, exchange, token};
 
 /// Where an application listens that nobody has registered.
 const REDIRECT: &str = "http://localhost:5173/auth/callback?tenant=1";

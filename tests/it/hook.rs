@@ -154,6 +154,21 @@ async fn oidc_core_8_a_hook_may_name_the_subject_and_it_is_the_same_everywhere()
 }
 
 #[tokio::test]
+async fn rp_initiated_2_a_hint_is_compared_with_the_subject_that_a_hook_names() {
+    let provider = Provider::start_with_hooks(&[], vec![Arc::new(Mail)]).await;
+    let of = async |browser: &mut harness::Browser, user: &str| {
+        let code = browser.code(user, &request(&[])).await;
+        provider.redeem(&code).await.tokens().id().to_owned()
+    };
+    let mut browser = provider.browser();
+    let (hint, foreign) = (of(&mut browser, ADA).await, of(&mut provider.browser(), BOB).await);
+    let asked = browser.get(&format!("/end-session?id_token_hint={foreign}")).await;
+    assert!(asked.has_id("logout-confirm"), "it is about somebody else: {asked:?}");
+    let done = browser.get(&format!("/end-session?id_token_hint={hint}")).await;
+    assert!(done.has_id("logout-done") && browser.session().is_none(), "{done:?}");
+}
+
+#[tokio::test]
 async fn users_for_whom_no_hook_names_a_subject_have_their_id() {
     let provider = Provider::start_with_hooks(&[], vec![Arc::new(Mail)]).await;
     let code = provider.browser().code(BOB, &request(&[])).await;
