@@ -17,7 +17,7 @@ use hallpass::protocol::error::{ErrorCode, OAuthError};
 use hallpass::protocol::issuer::Issuer;
 use hallpass::protocol::prompt::Prompt;
 use hallpass::protocol::redirect::{Beside, Redirection, Target};
-use hallpass::protocol::response::ResponseMode;
+use hallpass::protocol::response::{AuthorizationResponse, ResponseMode};
 use hallpass::protocol::scope::{OFFLINE_ACCESS, STANDARD};
 use hallpass_fuzz::{ISSUER, START};
 use libfuzzer_sys::fuzz_target;
@@ -100,7 +100,9 @@ fn ask(form: &Form, client: &Client, policy: Policy) {
             assert_eq!(again.as_ref(), Some(&target), "where the answer goes doesn't change on the way");
             let others = CLIENTS.iter().filter(|other| other.id != client.id);
             assert!(others.into_iter().all(|other| request.prove_target(other, &HERE, Beside::Nothing).is_none()));
-            answer(&target, &[("code", "hpc_x y&z=#%")], &target.success(&[("code", "hpc_x y&z=#%")]));
+            let code = "hpc_x y&z=#%";
+            let response = AuthorizationResponse { code: Some(Secret::new(code)), ..AuthorizationResponse::default() };
+            answer(&target, &[("code", code)], &target.success(&response));
         }
         Err(error) => refused(form, client, &target, &error),
     }
