@@ -11,23 +11,20 @@ use crate::app::browser;
 use crate::app::csrf;
 use crate::app::fault::Fault;
 use crate::app::known_browser;
-use crate::app::password::Verdict;
+use crate::app::login::{self, Refusal, can_be_a_name};
 use crate::app::pending::Stop;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::app::throttle::{Caller, RetryAfter};
 use crate::base::form::Form;
 use crate::base::secret::Secret;
-use crate::model::user::{MAX_USERNAME, User, fold_username};
+use crate::model::user::{User, fold_username};
 use crate::oidc::authorize::resume;
 use crate::page::{LoginPage, LoginProblem, Persona};
 use crate::protocol::claims;
 
 /// How many users the page offers in development.
 const MAX_PERSONAS: usize = 8;
-
-/// The longest name in bytes, with some white space around it.
-const MAX_TYPED: usize = 5 * MAX_USERNAME;
 
 /// Shows the page.
 ///
@@ -75,87 +72,24 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     }
 }
 
-/// Whether what was typed is no longer than a user name may be, white space around it left out.
-fn can_be_a_name(typed: &str) -> bool {
-    typed.trim().chars().count() <= MAX_USERNAME && typed.len() <= MAX_TYPED
-}
-
 /// Development: whoever clicks on somebody is them.
 async fn pick(app: &App, username: &str) -> Result<Result<Arc<User>, LoginProblem>, Fault> {
     let user = app.store.user_by_username(username).await?.filter(|user| user.enabled);
     Ok(user.ok_or(LoginProblem::Wrong))
 }
 
-/// Verifies a username and a password. Whether the user is unknown or disabled, or the password wrong, makes no difference in
-/// the answer or the time it takes; the log knows.
+/// What the form says, verified.
 async fn log_in(app: &App, request: &Request, form: &Form) -> Result<Result<Arc<User>, LoginProblem>, Fault> {
     let (Some(username), Some(password)) = (form.get("username"), form.get("password")) else {
         return Ok(Err(LoginProblem::Missing));
     };
-    if !can_be_a_name(username) {
-        return Ok(Err(LoginProblem::Wrong));
-    }
-    let address = request.client_address();
     let known_browser = known_browser::recognise(app, request, username).await?;
-    let caller = Caller { address, known_browser };
-    let attempt = match app.throttle.attempt(&fold_username(username), caller, app.clock.now()) {
-        Ok(attempt) => attempt,
-        Err(RetryAfter(wait)) => {
-            tracing::warn!(%address, "login throttled");
-            return Ok(Err(LoginProblem::Throttled { seconds: wait.as_secs() + 1 }));
-        }
-    };
-    // Only now: a refusal would tell by the time it takes whether there is such a user.
-    let user = match app.store.user_by_username(username).await {
-        Ok(user) => user,
-        Err(error) => {
-            attempt.withdraw();
-            return Err(error.into());
-        }
-    };
-    let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());
-    let password = Secret::new(password);
-    let verdict = match app.passwords.verify(username, password.clone(), stored).await {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            attempt.withdraw();
-            return Err(error.into());
-        }
-    };
-    match (user, verdict) {
-        (Some(user), Verdict::Right { outdated }) => {
-            attempt.succeeded();
-            tracing::info!(%address, user = %user.id, "login succeeded");
-            if outdated {
-                renew_hash(app, &user, password).await;
-            }
-            Ok(Ok(user))
-        }
-        (user, _) => {
-            attempt.failed();
-            let reason = match &user {
-                None => "no such user",
-                Some(user) if !user.enabled => "disabled",
-                Some(_) => "wrong password",
-            };
-            let user = user.as_ref().map(|user| user.id.as_str());
-            tracing::info!(%address, user, reason, "login failed");
-            Ok(Err(LoginProblem::Wrong))
-        }
-    }
-}
-
-/// Hashes the password again with today's parameters. That it doesn't work is no reason to refuse the login.
-async fn renew_hash(app: &App, user: &User, password: Secret) {
-    match app.passwords.hash(password).await {
-        Ok(hash) => {
-            let renewed = User { password_hash: Some(hash), ..user.clone() };
-            if let Err(error) = app.store.update_user(renewed).await {
-                tracing::warn!(user = %user.id, %error, "a password hash could not be renewed");
-            }
-        }
-        Err(error) => tracing::warn!(user = %user.id, %error, "a password hash could not be renewed"),
-    }
+    let caller = Caller { address: request.client_address(), known_browser };
+    let outcome = login::log_in(app, caller, username, Secret::new(password)).await?;
+    Ok(outcome.map_err(|refusal| match refusal {
+        Refusal::Wrong => LoginProblem::Wrong,
+        Refusal::Throttled(RetryAfter(wait)) => LoginProblem::Throttled { seconds: wait.as_secs() + 1 },
+    }))
 }
 
 async fn page(

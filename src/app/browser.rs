@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::App;
 use super::cookie::{Cookie, Lifetime, SetCookie, Site};
 use super::fault::Fault;
+use super::login;
 use super::request::Request;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url_array};
@@ -15,9 +16,6 @@ use crate::model::user::User;
 use crate::protocol::issuer::Issuer;
 use crate::settings::EndTokens;
 use crate::store::SessionContext;
-
-/// Authentication method reference of a password (RFC 8176 section 2).
-const PASSWORD: &str = "pwd";
 
 /// For how much longer than grants live today it is remembered that they ended with their session: the settings may have
 /// been others when they were made.
@@ -197,7 +195,7 @@ fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
         user: user.id.clone(),
         user_generation: user.generation,
         auth_time: now,
-        amr: vec![PASSWORD.to_owned()],
+        amr: vec![login::AMR.to_owned()],
         seen_at: now,
         ends_at,
         user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),

@@ -17,6 +17,7 @@ pub mod issue;
 pub mod key_ring;
 pub mod known_browser;
 pub mod lane;
+pub mod login;
 mod nobody;
 pub mod origins;
 pub mod password;

@@ -4,6 +4,7 @@
 mod advice;
 pub mod authorize;
 pub mod check_session;
+mod client;
 pub mod discovery;
 pub mod end_session;
 pub mod jwks;
