@@ -520,6 +520,16 @@ fn warnings(client: &Client) -> Vec<String> {
     if client.is_public() && code && !client.require_consent {
         lines.push("a public client that gets codes always asks for consent, whatever require_consent says".into());
     }
+    if client.may_use(GrantType::Password) {
+        lines.push(
+            "the grant type password shows the client its users' passwords, and works only with grants.password".into(),
+        );
+        if client.is_public() {
+            lines.push(
+                "a public client proves nothing: anybody can ask for tokens in its name, password by password".into(),
+            );
+        }
+    }
     lines
 }
 

@@ -106,6 +106,22 @@ impl Fault {
         Self { client: Some(client.clone()), ..self }
     }
 
+    /// The same with another status than its code has.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// The same from an endpoint that HTTP itself would call guarded: where the client isn't known for sure, the answer is 401
+    /// with a challenge, however it has tried (RFC 7662 section 2.3).
+    #[must_use]
+    pub fn guarded(self) -> Self {
+        match self.error.code() {
+            ErrorCode::InvalidClient => Self { error: self.error.with_basic_challenge(), ..self },
+            _ => self,
+        }
+    }
+
     /// The same, with advice for its page.
     #[must_use]
     pub fn with_hint(self, hint: Option<String>) -> Self {

@@ -89,6 +89,12 @@ pub trait Hook: Send + Sync {
     fn logout<'a>(&'a self, _ending: Ending<'a>) -> Answer<'a, ()> {
         Box::pin(ready(Ok(())))
     }
+
+    /// Adds to what introspection tells of a token that holds (RFC 7662 section 2.2). What it tells by itself (`active`, `client_id`,
+    /// `exp`, …) can't be replaced.
+    fn introspection<'a>(&'a self, more: Claims, _about: About<'a>) -> Answer<'a, Claims> {
+        Box::pin(ready(Ok(more)))
+    }
 }
 
 /// The hooks of a provider.
@@ -141,6 +147,18 @@ impl Hooks {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// [`Hook::introspection`] of all.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub async fn introspection(&self, about: About<'_>) -> Result<Claims, Fault> {
+        let mut more = Claims::new();
+        for hook in &self.0 {
+            more = hook.introspection(more, about).await?;
+        }
+        Ok(more)
     }
 }
 

@@ -41,6 +41,7 @@ use crate::base::uri::is_loopback_redirect;
 use crate::jose::alg::Algorithm;
 use crate::jose::mac::MacKey;
 use crate::jose::seal::Sealer;
+use crate::model::client::GrantType;
 use crate::page::{Frame, Locale, Page, PageError, Pages};
 use crate::protocol::discovery::{Metadata, Offer};
 use crate::protocol::issuer::{Endpoint, Issuer};
@@ -93,6 +94,8 @@ pub struct App {
     pub hooks: Hooks,
     /// The origins of clients.
     pub origins: Origins,
+    /// How clients may get tokens here.
+    pub grant_types: Vec<GrantType>,
     /// The names of our cookies.
     pub cookies: Cookies,
     /// What scripts may see of the login state; `None` while session management is off.
@@ -178,16 +181,25 @@ impl App {
             .and_then(|pages| pages.with_default_language(&settings.i18n.default_locale))
             .map_err(StartError::Page)?;
         let languages: Vec<String> = pages.languages().map(ToOwned::to_owned).collect();
-        let mut endpoints =
-            vec![Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo, Endpoint::EndSession, Endpoint::Jwks];
+        let mut endpoints = vec![
+            Endpoint::Authorize,
+            Endpoint::Token,
+            Endpoint::Userinfo,
+            Endpoint::EndSession,
+            Endpoint::Introspect,
+            Endpoint::Revoke,
+            Endpoint::Jwks,
+        ];
         let browser_state = settings.session_management.enabled.then(|| {
             endpoints.push(Endpoint::CheckSessionIframe);
             let anonymous_key = settings.session_management.anonymous_key.as_deref();
             BrowserState::new(Site::of(&issuer), store.server_key(), anonymous_key)
         });
+        let grant_types = grant_types(&settings);
         let metadata = Metadata::new(&Offer {
             issuer: &issuer,
             endpoints: &endpoints,
+            grant_types: &grant_types,
             algorithms: &Algorithm::ALL,
             plain_challenge: settings.pkce.plain,
             scopes: &[],
@@ -210,6 +222,7 @@ impl App {
             codes: Codes::default(),
             hooks: Hooks::default(),
             origins: Origins::default(),
+            grant_types,
             browser_state,
             development,
             pending: store.server_key().sealer("pending authorization request"),
@@ -254,6 +267,12 @@ impl App {
         let policy = HeaderValue::try_from(page.policy()).map_err(|error| Fault::internal(error.to_string()))?;
         Ok(Reply::html(html, &policy).text_header(CONTENT_LANGUAGE, locale.tag()).no_store())
     }
+}
+
+/// All of ours, but for what has to be switched on.
+fn grant_types(settings: &Settings) -> Vec<GrantType> {
+    let is_on = |grant_type: &GrantType| *grant_type != GrantType::Password || settings.grants.password;
+    GrantType::ALL.into_iter().filter(is_on).collect()
 }
 
 fn throttle(settings: &Settings, rules: Rules) -> Throttle {

@@ -19,6 +19,7 @@ use crate::model::logo::MAX_LOGO;
     name = "createclient",
     example = "hallpass createclient --name Wiki --redirect-uri https://wiki.example.com/callback",
     example = "hallpass createclient --name Phone --type public --redirect-uri com.example.phone:/callback",
+    example = "hallpass createclient --name Backup --grant-type client_credentials --scope backups:write",
     example = "hallpass --json createclient --name CI --redirect-uri http://127.0.0.1/callback | jq -r .client_secret",
     note = "The secret is shown once, here. hallpass client rotate-secret makes another one."
 )]
@@ -26,7 +27,7 @@ pub(super) struct CreateClient {
     /// what people see on the consent page
     #[argh(option, arg_name = "NAME")]
     name: String,
-    /// where the browser may be sent back to (one at least); of http URIs on this machine any port will do
+    /// where the browser may be sent back to (one at least, unless nobody logs in there); of http URIs on this machine any port will do
     #[argh(option, arg_name = "URI")]
     redirect_uri: Vec<String>,
     /// the client's id; drawn when it is not given
@@ -47,7 +48,7 @@ pub(super) struct CreateClient {
     /// how it gets tokens: authorization_code and refresh_token (the default)
     #[argh(option, arg_name = "GRANT")]
     grant_type: Vec<String>,
-    /// scopes of your own that it may be granted beside the standard ones, such as "books:read books:write"
+    /// scopes of your own that it may be granted beside the standard ones, such as "books:read books:write"; with client_credentials and password all that it may be granted
     #[argh(option, arg_name = "SCOPES")]
     scope: Option<String>,
     /// how its ID tokens are signed: RS256 (the default), or HS256 with its secret

@@ -8,6 +8,7 @@ use crate::app::request::Request;
 use crate::base::form::Form;
 use crate::model::client::Client;
 use crate::protocol::client_auth::{self, Credentials};
+use crate::protocol::error::{ErrorCode, OAuthError};
 
 /// The client that makes a request, as sure as its type allows.
 ///
@@ -23,6 +24,19 @@ pub(super) async fn authenticate(app: &App, request: &Request, form: &Form) -> R
     }
     let named: Vec<_> = credentials.client_ids().map(ToString::to_string).collect();
     Err(credentials.refuse(&format!("there is no client {}", named.join(" or "))).into())
+}
+
+/// The same at an endpoint that is for clients which prove who they are.
+///
+/// # Errors
+/// As above, `invalid_client` with the status 401, also for a public client.
+pub(super) async fn authenticate_confidential(app: &App, request: &Request, form: &Form) -> Result<Arc<Client>, Fault> {
+    let client = authenticate(app, request, form).await.map_err(Fault::guarded)?;
+    if client.is_public() {
+        let error = OAuthError::new(ErrorCode::InvalidClient, "this is for clients that have a secret");
+        return Err(Fault::from(error).guarded().of_client(&client.id));
+    }
+    Ok(client)
 }
 
 /// RFC 6749 section 2.3.1: secrets must not be guessed by trying. Ids are public, and many callers may share an address, so

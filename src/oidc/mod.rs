@@ -7,6 +7,8 @@ pub mod check_session;
 mod client;
 pub mod discovery;
 pub mod end_session;
+pub mod introspect;
 pub mod jwks;
+pub mod revoke;
 pub mod token;
 pub mod userinfo;

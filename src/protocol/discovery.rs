@@ -18,6 +18,8 @@ pub struct Offer<'a> {
     pub issuer: &'a Issuer,
     /// The endpoints that are served, in any order. Those that aren't have no address in the document.
     pub endpoints: &'a [Endpoint],
+    /// The grant types that clients may use.
+    pub grant_types: &'a [GrantType],
     /// The algorithms that ID tokens are signed with, best first. RS256 must be one (section 3).
     pub algorithms: &'a [Algorithm],
     /// Whether the code challenge method `plain` is taken.
@@ -95,7 +97,7 @@ impl Metadata {
             jwks_uri: address(Endpoint::Jwks),
             response_types_supported: SUPPORTED_RESPONSE_TYPES.iter().map(ToString::to_string).collect(),
             response_modes_supported: ResponseMode::ALL.map(ResponseMode::name).to_vec(),
-            grant_types_supported: GrantType::ALL.map(GrantType::name).to_vec(),
+            grant_types_supported: offer.grant_types.iter().map(|grant_type| grant_type.name()).collect(),
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: offer.algorithms.iter().map(|algorithm| algorithm.name()).collect(),
             scopes_supported: together(standard_scopes, offer.scopes),
@@ -138,6 +140,7 @@ mod tests {
         let metadata = Metadata::new(&Offer {
             issuer: &Issuer::parse("https://id.example/idp").unwrap(),
             endpoints,
+            grant_types: &GrantType::ALL,
             algorithms: &Algorithm::ALL,
             plain_challenge,
             scopes: &["read:books".to_owned(), "email".to_owned()],

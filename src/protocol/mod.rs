@@ -14,6 +14,7 @@ pub mod error;
 pub mod hint;
 pub mod id_token;
 pub mod interaction;
+pub mod introspection;
 pub mod issuer;
 pub mod logout;
 pub mod parameter;

@@ -79,6 +79,19 @@ pub fn grant(asked: &Scope, client: &Client, response_type: ResponseType) -> Sco
     })
 }
 
+/// RFC 6749 sections 4.3.2 and 4.4.2: what a client is granted where nobody is shown a page: what its own list has of what it
+/// asks for, and all of that where it asks for nothing, in the order asked. The list holds the standard scopes too, then.
+///
+/// # Errors
+/// `invalid_scope` for what isn't in the list.
+pub fn of_list(asked: Option<&Scope>, client: &Client) -> Result<Scope, OAuthError> {
+    match asked {
+        None => Ok(client.scope.clone()),
+        Some(asked) if client.scope.covers(asked) => Ok(asked.clone()),
+        Some(_) => Err(OAuthError::new(ErrorCode::InvalidScope, "scope is more than the client may have")),
+    }
+}
+
 /// RFC 6749 section 6: the scope of an access token that is refreshed: all that was granted, or the part that is asked for.
 ///
 /// # Errors
@@ -159,6 +172,17 @@ mod tests {
         assert_eq!(parse(" openid  https://api.example/read ").unwrap().to_string(), "openid https://api.example/read");
         for bad in ["openid \"x\"", "a\\b", "é", "openid\u{a0}email", "a\u{0}"] {
             assert_eq!(parse(bad).unwrap_err().code(), ErrorCode::InvalidScope, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rfc6749_4_4_2_the_client_s_own_list_rules_where_nobody_is_asked() {
+        let client = client("read openid write");
+        let granted = |asked: Option<&str>| of_list(asked.map(Scope::parse).as_ref(), &client);
+        assert_eq!(granted(None), Ok(Scope::parse("read openid write")));
+        assert_eq!(granted(Some("write read")).map(|scope| scope.to_string()), Ok("write read".to_owned()));
+        for beyond in ["admin", "read admin", "profile", "READ"] {
+            assert_eq!(granted(Some(beyond)).unwrap_err().code(), ErrorCode::InvalidScope, "{beyond}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The token endpoint's requests and responses (RFC 6749 sections 4.1.3, 5.1 and 6).
+//! The token endpoint's requests and responses (RFC 6749 sections 4.1.3, 4.3.2, 4.4.2, 5.1 and 6), and
+//! tokens that other endpoints are shown.
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use crate::base::form::Form;
 use crate::base::secret::Secret;
 use crate::base::uri;
 use crate::model::client::{Client, GrantType};
+use crate::model::id::{Bearer, BearerKind};
 use crate::model::scope::Scope;
 
 /// Longer codes and tokens are none of ours.
@@ -37,18 +39,32 @@ pub enum TokenRequest {
         /// `scope`, if the new access token is to be for less.
         scope: Option<Scope>,
     },
+    /// RFC 6749 section 4.4.2.
+    ClientCredentials {
+        /// `scope`, if it is to be for less than all that the client may have.
+        scope: Option<Scope>,
+    },
+    /// RFC 6749 section 4.3.2.
+    Password {
+        /// `username`.
+        username: String,
+        /// `password`.
+        password: Secret,
+        /// `scope`, likewise.
+        scope: Option<Scope>,
+    },
 }
 
 impl TokenRequest {
-    /// RFC 6749 sections 3.2, 4.1.3 and 6.
+    /// RFC 6749 sections 3.2, 4.1.3, 4.3.2, 4.4.2 and 6; `offered` are the grant types that anybody may use here.
     ///
     /// # Errors
     /// `invalid_request`, `unsupported_grant_type`, `invalid_scope`, or `invalid_grant` for what can't be a code, a token
     /// or a verifier.
-    pub fn parse(form: &Form) -> Result<Self, OAuthError> {
+    pub fn parse(form: &Form, offered: &[GrantType]) -> Result<Self, OAuthError> {
         refuse_repeated(form)?;
         let name = form.get("grant_type").ok_or_else(|| missing("grant_type"))?;
-        let grant_type = GrantType::parse(name).ok_or_else(|| {
+        let grant_type = GrantType::parse(name).filter(|grant_type| offered.contains(grant_type)).ok_or_else(|| {
             OAuthError::new(ErrorCode::UnsupportedGrantType, "this grant_type is not supported").detail(name)
         })?;
         match grant_type {
@@ -61,9 +77,15 @@ impl TokenRequest {
             }),
             GrantType::RefreshToken => Ok(Self::RefreshToken {
                 refresh_token: parse_bearer(form, "refresh_token")?,
-                scope: bounded(form, "scope", MAX_SCOPE)?.map(scope::parse).transpose()?,
+                scope: parse_scope(form)?,
             }),
-            GrantType::Implicit | GrantType::ClientCredentials | GrantType::Password => Err(OAuthError::new(
+            GrantType::ClientCredentials => Ok(Self::ClientCredentials { scope: parse_scope(form)? }),
+            GrantType::Password => Ok(Self::Password {
+                username: form.get("username").ok_or_else(|| missing("username"))?.to_owned(),
+                password: form.get("password").map(Secret::new).ok_or_else(|| missing("password"))?,
+                scope: parse_scope(form)?,
+            }),
+            GrantType::Implicit => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
                 "this grant_type is not one of the token endpoint",
             )),
@@ -75,21 +97,58 @@ impl TokenRequest {
         match self {
             Self::AuthorizationCode { .. } => GrantType::AuthorizationCode,
             Self::RefreshToken { .. } => GrantType::RefreshToken,
+            Self::ClientCredentials { .. } => GrantType::ClientCredentials,
+            Self::Password { .. } => GrantType::Password,
         }
     }
 
-    /// RFC 6749 section 5.2: whether the client may use this grant type.
+    /// RFC 6749 section 5.2: whether the client may use this grant type. What is for clients that prove who they are is for
+    /// no others (section 4.4), whatever they are registered for.
     ///
     /// # Errors
     /// `unauthorized_client`.
     pub fn check(&self, client: &Client) -> Result<(), OAuthError> {
-        if client.may_use(self.grant_type()) {
+        let unproven = self.grant_type() == GrantType::ClientCredentials && client.is_public();
+        if client.may_use(self.grant_type()) && !unproven {
             return Ok(());
         }
         let name = self.grant_type().name();
         let description = format!("the client is not registered for the grant_type {name}");
         Err(OAuthError::new(ErrorCode::UnauthorizedClient, description))
     }
+}
+
+/// A token that a client asks about (RFC 7662 section 2.1) or gives back (RFC 7009 section 2.1). It shows by itself what kind it
+/// is, so `token_type_hint` is never needed.
+#[derive(Clone, Debug)]
+pub enum Presented {
+    /// An access token.
+    Access(Bearer),
+    /// A refresh token.
+    Refresh(Bearer),
+    /// Nothing that was ever given out as either.
+    Unknown,
+}
+
+impl Presented {
+    /// `token` of a request.
+    ///
+    /// # Errors
+    /// `invalid_request` when it is missing, or a parameter came more than once.
+    pub fn parse(form: &Form) -> Result<Self, OAuthError> {
+        refuse_repeated(form)?;
+        let token = form.get("token").ok_or_else(|| missing("token"))?;
+        if token.len() > MAX_BEARER {
+            return Ok(Self::Unknown);
+        }
+        let access = Bearer::parse(BearerKind::AccessToken, token).map(Self::Access);
+        let refresh = || Bearer::parse(BearerKind::RefreshToken, token).map(Self::Refresh);
+        Ok(access.or_else(refresh).unwrap_or(Self::Unknown))
+    }
+}
+
+fn parse_scope(form: &Form) -> Result<Option<Scope>, OAuthError> {
+    bounded(form, "scope", MAX_SCOPE)?.map(scope::parse).transpose()
 }
 
 fn missing(name: &str) -> OAuthError {
@@ -163,12 +222,14 @@ impl fmt::Debug for TokenResponse {
 mod tests {
     use super::*;
     use crate::base::clock::Timestamp;
+    use crate::base::random::Random;
+    use crate::model::client::ClientType;
     use crate::model::id::ClientId;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     fn parse(pairs: &[(&str, &str)]) -> Result<TokenRequest, OAuthError> {
-        TokenRequest::parse(&pairs.iter().copied().collect())
+        TokenRequest::parse(&pairs.iter().copied().collect(), &GrantType::ALL)
     }
 
     #[test]
@@ -200,10 +261,44 @@ mod tests {
     }
 
     #[test]
+    fn rfc6749_4_3_2_and_4_4_2_requests_without_a_code() {
+        let parsed = parse(&[("grant_type", "client_credentials"), ("scope", "read write")]).unwrap();
+        let TokenRequest::ClientCredentials { scope } = &parsed else { panic!("{parsed:?}") };
+        assert_eq!(scope, &Some(Scope::parse("read write")));
+        let parsed = parse(&[("grant_type", "password"), ("username", "ada"), ("password", "p w")]).unwrap();
+        let TokenRequest::Password { username, password, scope: None } = &parsed else { panic!("{parsed:?}") };
+        assert_eq!((username.as_str(), password.expose()), ("ada", "p w"));
+        assert!(!format!("{parsed:?}").contains("p w"));
+    }
+
+    #[test]
+    fn rfc6749_5_2_what_is_not_offered_is_unsupported_whatever_else_is_wrong() {
+        let form = [("grant_type", "password")].into_iter().collect();
+        let error = TokenRequest::parse(&form, &[GrantType::AuthorizationCode]).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::UnsupportedGrantType);
+    }
+
+    #[test]
+    fn rfc7662_2_1_a_token_shows_its_kind_whatever_the_hint_says() {
+        let present =
+            |token: &str| Presented::parse(&[("token", token), ("token_type_hint", "x")].into_iter().collect());
+        let of = |kind| Bearer::mint(Timestamp::from_secs(1), &Random::System).render(kind);
+        assert!(matches!(present(of(BearerKind::AccessToken).expose()), Ok(Presented::Access(_))));
+        assert!(matches!(present(of(BearerKind::RefreshToken).expose()), Ok(Presented::Refresh(_))));
+        for other in [of(BearerKind::Code).expose(), of(BearerKind::Session).expose(), "hpa_x", &"hpa_".repeat(9000)] {
+            assert!(matches!(present(other), Ok(Presented::Unknown)), "{other}");
+        }
+        assert_eq!(present("").unwrap_err().code(), ErrorCode::InvalidRequest);
+        let twice = [("token", "a"), ("token", "b")].into_iter().collect();
+        assert_eq!(Presented::parse(&twice).unwrap_err().code(), ErrorCode::InvalidRequest);
+    }
+
+    #[test]
     fn rfc6749_5_2_what_is_wrong_with_a_request_is_said() {
         let long = "x".repeat(513);
         let code = ("grant_type", "authorization_code");
         let refresh = ("grant_type", "refresh_token");
+        let password = ("grant_type", "password");
         for (pairs, expected) in [
             (&[][..], ErrorCode::InvalidRequest),
             (&[("grant_type", "")], ErrorCode::InvalidRequest),
@@ -217,6 +312,10 @@ mod tests {
             (&[refresh], ErrorCode::InvalidRequest),
             (&[refresh, ("refresh_token", &long)], ErrorCode::InvalidGrant),
             (&[refresh, ("refresh_token", "x"), ("scope", "\"")], ErrorCode::InvalidScope),
+            (&[("grant_type", "client_credentials"), ("scope", "\"")], ErrorCode::InvalidScope),
+            (&[password, ("password", "x")], ErrorCode::InvalidRequest),
+            (&[password, ("username", "ada"), ("password", "")], ErrorCode::InvalidRequest),
+            (&[("grant_type", "implicit")], ErrorCode::UnsupportedGrantType),
         ] {
             assert_eq!(parse(pairs).unwrap_err().code(), expected, "{pairs:?}");
         }
@@ -229,6 +328,18 @@ mod tests {
         assert_eq!(request.check(&client), Ok(()));
         client.grant_types = vec![GrantType::AuthorizationCode];
         assert_eq!(request.check(&client).unwrap_err().code(), ErrorCode::UnauthorizedClient);
+    }
+
+    #[test]
+    fn rfc6749_4_4_a_client_that_proves_nothing_gets_nothing_for_itself() {
+        let client = Client::new(ClientId::new("c"), "C".into(), 1, Timestamp::EPOCH);
+        let mut client = Client { grant_types: GrantType::ALL.to_vec(), ..client };
+        let own = parse(&[("grant_type", "client_credentials")]).unwrap();
+        assert_eq!(own.check(&client), Ok(()));
+        client.kind = ClientType::Public;
+        assert_eq!(own.check(&client).unwrap_err().code(), ErrorCode::UnauthorizedClient);
+        let password = parse(&[("grant_type", "password"), ("username", "u"), ("password", "p")]).unwrap();
+        assert_eq!(password.check(&client), Ok(()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::dev::playground;
-use crate::oidc::{authorize, check_session, discovery, end_session, jwks, token, userinfo};
+use crate::oidc::{authorize, check_session, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::page::HomePage;
 use crate::protocol::issuer::Endpoint;
 
@@ -33,6 +33,8 @@ enum Place<'a> {
     Authorize,
     Token,
     Userinfo,
+    Introspect,
+    Revoke,
     EndSession,
     /// Only where session management is on.
     CheckSessionIframe,
@@ -74,6 +76,8 @@ impl<'a> Place<'a> {
             _ if path == endpoint(Endpoint::Authorize) => Self::Authorize,
             _ if path == endpoint(Endpoint::Token) => Self::Token,
             _ if path == endpoint(Endpoint::Userinfo) => Self::Userinfo,
+            _ if path == endpoint(Endpoint::Introspect) => Self::Introspect,
+            _ if path == endpoint(Endpoint::Revoke) => Self::Revoke,
             _ if path == endpoint(Endpoint::EndSession) => Self::EndSession,
             _ if path == endpoint(Endpoint::CheckSessionIframe) => Self::CheckSessionIframe,
             "/login" => Self::Login,
@@ -120,7 +124,7 @@ impl<'a> Place<'a> {
             Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout | Self::Playground => {
                 "GET, HEAD, POST, OPTIONS"
             }
-            Self::Token | Self::PlaygroundRefresh => "POST, OPTIONS",
+            Self::Token | Self::Introspect | Self::Revoke | Self::PlaygroundRefresh => "POST, OPTIONS",
             Self::Administration => administration::METHODS,
         }
     }
@@ -133,7 +137,7 @@ impl<'a> Place<'a> {
     const fn readers(self) -> Readers {
         match self {
             Self::Discovery | Self::AuthorizationServer | Self::Jwks => Readers::Everybody,
-            Self::Token | Self::Userinfo => Readers::Clients,
+            Self::Token | Self::Userinfo | Self::Revoke => Readers::Clients,
             _ => Readers::Nobody,
         }
     }
@@ -150,9 +154,13 @@ impl<'a> Place<'a> {
     const fn channel(self) -> Channel {
         match self {
             Self::Userinfo => Channel::Bearer,
-            Self::Token | Self::Discovery | Self::AuthorizationServer | Self::Jwks | Self::Administration => {
-                Channel::Json
-            }
+            Self::Token
+            | Self::Introspect
+            | Self::Revoke
+            | Self::Discovery
+            | Self::AuthorizationServer
+            | Self::Jwks
+            | Self::Administration => Channel::Json,
             _ => Channel::Page,
         }
     }
@@ -233,6 +241,8 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::Authorize => Box::pin(authorize::authorize(app, request)).await,
         Place::Token => Box::pin(token::token(app, request)).await,
         Place::Userinfo => userinfo::userinfo(app, request).await,
+        Place::Introspect => Box::pin(introspect::introspect(app, request)).await,
+        Place::Revoke => Box::pin(revoke::revoke(app, request)).await,
         Place::EndSession => Box::pin(end_session::end_session(app, request)).await,
         Place::CheckSessionIframe => check_session::check_session_iframe(app, request),
         Place::Login if posted => Box::pin(login::submit(app, request)).await,

@@ -25,9 +25,9 @@ pub use schema::Key;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
-    Admin, Consent, DefaultRedirect, Discovery, EndTokens, Http, I18n, IdToken, KEYS, Lifetimes, Log, LogFormat,
-    LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, SessionManagement, Settings, Signing, Store, Templates,
-    Throttle, Tls, Userinfo,
+    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Grants, Http, I18n, IdToken, Introspection, KEYS,
+    Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, SessionManagement, Settings,
+    Signing, Store, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;

@@ -168,6 +168,28 @@ keys! {
         include_claims: bool = false, Switch;
     }
 
+    /// Grant types that are not for everybody.
+    grants: Grants {
+        /// Let clients that have the grant type `password` send users' passwords (RFC 6749 section 4.3). RFC 9700
+        /// section 2.4 says never: a second factor, single sign-on and the user's own look at the address are all lost.
+        password: bool = false, Switch, restart;
+    }
+
+    /// Token introspection (RFC 7662), for clients with token_introspection in their scope.
+    introspection: Introspection {
+        /// Tell a client only of its own tokens, and of those of clients whose ids are in its scope.
+        validate_audience: bool = true, Switch;
+        /// Tell what a token may be used for (`scope`).
+        include_scope: bool = false, Switch;
+    }
+
+    /// Whoever comes from another provider.
+    compat: Compat {
+        /// Do as django-oidc-provider does where its clients can tell the difference: a refresh ends the access token
+        /// before, and a wrong password of the grant type `password` is answered 403 access_denied.
+        django: bool = false, Switch;
+    }
+
     /// Proof key for code exchange (RFC 7636).
     pkce: Pkce {
         /// Take the method `plain` besides `S256`.

@@ -32,6 +32,25 @@ fn the_version_is_that_of_the_crate() {
 }
 
 #[test]
+fn a_service_needs_no_redirect_uri_and_passwords_come_with_a_warning() {
+    let place = Place::new();
+    place.done(&["init"]);
+    let own = ["createclient", "--name", "Backup", "--grant-type", "client_credentials", "--scope", "backups:write"];
+    let made = place.json(&own);
+    assert_eq!(
+        (&made["grant_types"], &made["response_types"], &made["redirect_uris"]),
+        (&json!(["client_credentials"]), &json!([]), &json!([]))
+    );
+    assert!(made["client_secret"].is_string());
+    let old = place.done(&["createclient", "--name", "Old", "--grant-type", "password", "--scope", "openid"]);
+    assert!(
+        old.stderr.starts_with("warning: the grant type password shows the client its users' passwords"),
+        "{}",
+        old.stderr
+    );
+}
+
+#[test]
 fn usage_errors_exit_with_2_and_say_what_was_meant() {
     let place = Place::new();
     for (words, line) in [

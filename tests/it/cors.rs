@@ -7,7 +7,7 @@ use crate::harness::*;
 
 const APP: &str = "https://app.example";
 const PUBLIC_DOCUMENTS: [&str; 2] = ["/.well-known/openid-configuration", "/jwks"];
-const GUARDED: [(&str, &str); 2] = [("POST", "/token"), ("GET", "/userinfo")];
+const GUARDED: [(&str, &str); 3] = [("POST", "/token"), ("GET", "/userinfo"), ("POST", "/revoke")];
 
 impl Provider {
     /// A request of a script of this origin.
@@ -29,7 +29,7 @@ impl Provider {
         response
     }
 
-    /// Whether scripts of this origin may read what the token and userinfo endpoints say.
+    /// Whether scripts of this origin may read what the token, userinfo and revocation endpoints say.
     async fn lets(&self, origin: &str) -> bool {
         let mut allowed = Vec::new();
         for (method, path) in GUARDED {
@@ -99,7 +99,9 @@ async fn fetch_3_3_two_origins_are_none() {
 #[tokio::test]
 async fn fetch_3_3_a_preflight_needs_no_token_and_names_what_may_be_sent() {
     let provider = Provider::start().await;
-    for (path, methods) in [("/token", "POST, OPTIONS"), ("/userinfo", "GET, HEAD, POST, OPTIONS")] {
+    for (path, methods) in
+        [("/token", "POST, OPTIONS"), ("/revoke", "POST, OPTIONS"), ("/userinfo", "GET, HEAD, POST, OPTIONS")]
+    {
         let response = provider.preflight(APP, "POST", path).await;
         assert_eq!(response.header("access-control-allow-methods"), Some(methods));
         let allowed = response.header("access-control-allow-headers").unwrap().to_lowercase();
@@ -120,6 +122,7 @@ async fn fetch_3_3_a_script_may_read_why_it_was_refused() {
         ("POST", "/token", &[url_encoded, ("authorization", "Basic eDp5")], 401),
         ("POST", "/token", &[("content-type", "application/json")], 415),
         ("GET", "/token", &[], 405),
+        ("POST", "/revoke", &[url_encoded], 400),
         ("GET", "/userinfo", &[], 401),
         ("GET", "/userinfo", &[("authorization", "Bearer x")], 401),
         ("GET", "/userinfo", &[("authorization", "Bearer")], 400),
@@ -153,7 +156,9 @@ async fn fetch_3_3_an_application_in_the_browser_gets_its_tokens_and_claims() {
 #[tokio::test]
 async fn pages_are_for_no_script_of_another_origin() {
     let provider = Provider::start().await;
-    for path in ["/", "/authorize?client_id=web", "/login", "/consent", "/logout", "/nowhere", "/healthz"] {
+    for path in
+        ["/", "/authorize?client_id=web", "/introspect", "/login", "/consent", "/logout", "/nowhere", "/healthz"]
+    {
         for method in ["GET", "OPTIONS"] {
             let headers = [("access-control-request-method", "GET")];
             let response = provider.script(APP, method, path, &headers).await;

@@ -148,7 +148,7 @@ async fn oidc_discovery_3_every_advertised_address_answers() {
         assert!([200, 400, 401, 405].contains(&response.status), "{member}: {response:?}");
         found += 1;
     }
-    assert_eq!(found, 5);
+    assert_eq!(found, 7);
     for address in ["/introspect", "/revoke", "/end-session", "/check-session-iframe", "/register", "/par", "/device"] {
         let is_advertised = document
             .as_object()

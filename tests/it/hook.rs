@@ -72,6 +72,18 @@ impl Hook for Porter {
     }
 }
 
+/// Tells more of tokens, and tries to tell something else of them.
+struct Tier;
+
+impl Hook for Tier {
+    fn introspection<'a>(&'a self, mut more: Claims, about: About<'a>) -> Answer<'a, Claims> {
+        more.insert("tier".into(), json!(format!("{} {}", about.client.id, about.scope)));
+        more.insert("active".into(), json!(false));
+        more.insert("sub".into(), json!("mallory"));
+        Box::pin(ready(Ok(more)))
+    }
+}
+
 struct Broken;
 
 impl Hook for Broken {
@@ -109,6 +121,24 @@ async fn what_the_protocol_says_in_an_id_token_is_out_of_reach_of_hooks() {
     let (_, claims) = provider.verify(tokens.id()).await;
     assert_eq!((&claims["sub"], &claims["aud"], &claims["nonce"]), (&json!("id-of-ada"), &json!(CLIENT), &json!("n")));
     assert_eq!(claims["exp"], json!(provider.now() + 600));
+}
+
+#[tokio::test]
+async fn rfc7662_2_2_a_hook_tells_more_of_a_token_and_nothing_else() {
+    let provider = Provider::start_with_hooks(&[], vec![Arc::new(Tier), Arc::new(Mail)]).await;
+    let introspect = async |token: &str| {
+        let form = [("token", token), ("client_id", CLIENT), ("client_secret", SECRET)];
+        provider.post("/introspect", &[], &form).await.json()
+    };
+    let tokens = provider.tokens("openid email").await;
+    assert_eq!(introspect(&tokens.access_token).await, json!({ "active": false }), "hooks come after the right to ask");
+    provider
+        .change_client(CLIENT, |client| client.scope = hallpass::model::scope::Scope::parse("token_introspection"))
+        .await;
+    let told = introspect(&tokens.access_token).await;
+    assert_eq!((&told["active"], &told["tier"]), (&json!(true), &json!("web openid email")));
+    let (_, claims) = provider.verify(tokens.id()).await;
+    assert_eq!((&told["sub"], &told["sub"]), (&claims["sub"], &json!("ada@ada.example at web")));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::for_every_engine;
 use super::sample::{Family, Issue, NOW, bearer, client, given, secs, session, user};
 use crate::model::client::Client;
 use crate::model::grant::{EndReason, Grant, Redeem, Rotate, RotateRefusal};
-use crate::model::id::{Bearer, ClientId, CodeId, GrantId, UserId};
+use crate::model::id::{Bearer, ClientId, CodeId, GrantId, RefreshTokenId, UserId};
 use crate::model::user::User;
 use crate::store::{OwnedRedemption, Put, Store};
 
@@ -85,6 +85,62 @@ async fn rfc7009_2_1_what_refreshes_meanwhile_is_revoked_too(store: Store) {
     assert_all_dead(&family, &came).await;
     let late = family.rotate(&last, &family.issue(NOW), NOW).await;
     assert_eq!(late, Rotate::Refused(RotateRefusal::Ended));
+}
+
+async fn rfc7009_2_1_a_family_ends_once_whoever_ends_it_and_takes_what_refreshes_along(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    let id = RefreshTokenId(first.refresh.id());
+    let mut race = JoinSet::new();
+    for number in 0..48 {
+        let (store, grant, code) = (family.store.clone(), family.id, family.code_id());
+        let (next, redemption) = (family.issue(NOW), family.redemption());
+        let rotation = family.rotation(&first.refresh, &next);
+        race.spawn(async move {
+            let mut outcome = (false, None);
+            match number % 3 {
+                0 => outcome.0 = store.end_grant(&grant, EndReason::Revoked, NOW).await.unwrap(),
+                1 => {
+                    let redeem = store.redeem_code(&code, redemption, next.tokens, NOW).await;
+                    assert_eq!(redeem, Ok(Redeem::Reused));
+                }
+                _ => match store.rotate_refresh(&id, rotation, NOW).await.unwrap() {
+                    Rotate::Granted => outcome.1 = Some(next.access),
+                    Rotate::Refused(RotateRefusal::Ended | RotateRefusal::Race) => {}
+                    other => panic!("{other:?}"),
+                },
+            }
+            outcome
+        });
+    }
+    let outcomes = race.join_all().await;
+    let revoked = outcomes.iter().filter(|(ended, _)| *ended).count();
+    let reason = family.grant().await.ended.unwrap().reason;
+    assert_eq!(revoked, usize::from(reason == EndReason::Revoked), "{reason:?}: who ended it has been told so");
+    let mut came: Vec<Bearer> = outcomes.into_iter().filter_map(|(_, access)| access).collect();
+    assert!(came.len() <= 1);
+    came.push(first.access);
+    assert_all_dead(&family, &came).await;
+}
+
+async fn rfc7009_2_1_a_token_taken_back_while_its_code_is_redeemed_stays_dead(store: Store) {
+    let family = Family::start(store).await;
+    for code in more_codes(&family, 20).await {
+        let grant = Grant { id: GrantId(code.id()), ..family.granted.clone() };
+        let (mut front, mut issue) = (family.issue(NOW), family.issue(NOW));
+        front.tokens.access.grant = grant.id;
+        front.tokens.access.granted = Some(Box::new(grant));
+        issue.tokens.access.grant = GrantId(code.id());
+        family.store.put_access_token(front.tokens.access.clone()).await.unwrap();
+        assert!(family.opens(&front.access, NOW).await);
+        let (id, token) = (CodeId(code.id()), front.tokens.access.id);
+        let redemption = OwnedRedemption { digest: code.digest(), ..family.redemption() };
+        let (redeemed, deleted) = tokio::join!(
+            family.store.redeem_code(&id, redemption, issue.tokens, NOW),
+            family.store.delete_access_token(&token)
+        );
+        assert_eq!((redeemed, deleted), (Ok(Redeem::Granted), Ok(true)));
+        assert!(!family.opens(&front.access, NOW).await && family.opens(&issue.access, NOW).await);
+    }
 }
 
 async fn what_refreshes_while_the_password_changes_is_void(store: Store) {
@@ -260,6 +316,8 @@ async fn pages_of_users_and_consents_hold_everything_once_whatever_else_is_writt
 
 for_every_engine! {
     rfc7009_2_1_what_refreshes_meanwhile_is_revoked_too
+    rfc7009_2_1_a_family_ends_once_whoever_ends_it_and_takes_what_refreshes_along
+    rfc7009_2_1_a_token_taken_back_while_its_code_is_redeemed_stays_dead
     what_refreshes_while_the_password_changes_is_void
     what_refreshes_while_its_consent_is_withdrawn_is_void
     codes_that_are_redeemed_while_their_client_is_deleted_give_nothing_that_lives

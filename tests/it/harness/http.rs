@@ -1,5 +1,7 @@
 //! One request on a connection of its own.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
@@ -108,6 +110,11 @@ where
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await?;
     tokio::spawn(connection);
     Ok(sender)
+}
+
+/// `Authorization: Basic` for these bytes.
+pub fn basic(plain: impl AsRef<[u8]>) -> String {
+    format!("Basic {}", STANDARD.encode(plain))
 }
 
 /// Sends a request and reads the answer, which is never that something went wrong on the server.

@@ -40,7 +40,7 @@ use tokio::task::JoinHandle;
 pub use answer::{Answer, Mode};
 pub use browser::Browser;
 pub use development::Development;
-pub use http::{Response, attempt, exchange};
+pub use http::{Response, attempt, basic, exchange};
 pub use token::Tokens;
 
 /// When every test begins.

@@ -56,6 +56,9 @@ pub enum Good {
     Code,
     CodeByHeader,
     Refresh,
+    ClientCredentials,
+    Password,
+    TokenOfMachine,
     Header,
     Token,
     Members(fn(u64) -> Value),
@@ -144,6 +147,23 @@ const REFRESH: &[Parameter] = &[
     free("unheard_of"),
 ];
 
+const CLIENT_CREDENTIALS: &[Parameter] =
+    &[strict("grant_type"), strict("scope"), strict("client_id"), strict("client_secret"), free("unheard_of")];
+
+const PASSWORD_GRANT: &[Parameter] = &[
+    strict("grant_type"),
+    strict("username"),
+    strict("password"),
+    strict("scope"),
+    strict("client_id"),
+    strict("client_secret"),
+    free("unheard_of"),
+];
+
+/// RFC 7662 section 2.1 and RFC 7009 section 2.1. What is no token is answered like one that is no more.
+const TOKEN: &[Parameter] =
+    &[free("token"), free("token_type_hint"), strict("client_id"), strict("client_secret"), free("unheard_of")];
+
 const CLIENT_MEMBERS: &[Parameter] = &[
     strict("client_name"),
     strict("client_id"),
@@ -217,6 +237,10 @@ pub const TABLE: &[Endpoint] = rows! {
     "Token" "POST" "/token" Json Form Good::Code, CODE;
     "Token" "POST" "/token" Json Form Good::CodeByHeader, CODE;
     "Token" "POST" "/token" Json Form Good::Refresh, REFRESH;
+    "Token" "POST" "/token" Json Form Good::ClientCredentials, CLIENT_CREDENTIALS;
+    "Token" "POST" "/token" Json Form Good::Password, PASSWORD_GRANT;
+    "Introspect" "POST" "/introspect" Json Form Good::TokenOfMachine, TOKEN;
+    "Revoke" "POST" "/revoke" Json Form Good::TokenOfMachine, TOKEN;
     "Userinfo" "GET" "/userinfo" Bearer Query Good::Token, &[strict("access_token"), free("unheard_of")];
     "Userinfo" "POST" "/userinfo" Bearer Form Good::Token, &[strict("access_token"), free("unheard_of")];
     "Userinfo" "POST" "/userinfo" Bearer Form Good::Header, &[strict("access_token"), free("unheard_of")];

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use hallpass::model::client::GrantType;
 use hallpass::model::id::ClientId;
+use hallpass::model::scope::Scope;
 use serde_json::{Value, json};
 
 use super::endpoint::{ADMIN_TOKEN, Carrier, Endpoint, Good, NEW_SECRET};
@@ -15,6 +17,9 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The client and the user that administration works on.
 const SPARE: &str = "spare";
+
+/// The client that gets tokens for itself and for passwords.
+const MACHINE: &str = "machine";
 
 /// A request, until it is sent.
 pub struct Asked {
@@ -37,9 +42,17 @@ pub struct Scene {
 
 impl Scene {
     pub async fn new() -> Self {
-        let settings =
-            [("admin.token", ADMIN_TOKEN), ("userinfo.query_token", "true"), ("session_management.enabled", "true")];
+        let settings = [
+            ("admin.token", ADMIN_TOKEN),
+            ("userinfo.query_token", "true"),
+            ("session_management.enabled", "true"),
+            ("grants.password", "true"),
+        ];
         let provider = Provider::start_for_development_with(&settings).await;
+        let mut machine = confidential(MACHINE);
+        machine.grant_types.extend([GrantType::ClientCredentials, GrantType::Password]);
+        machine.scope = Scope::parse("openid email token_introspection");
+        provider.add_client(machine).await;
         let mut watch = Watch::begin();
         watch.keep(ADMIN_TOKEN);
         let ada = provider.logged_in(ADA).await;
@@ -175,7 +188,7 @@ impl Scene {
                 pairs.push(("redirect_uri", REDIRECT.into()));
                 pairs.push(("code_verifier", VERIFIER.into()));
                 if matches!(endpoint.good, Good::CodeByHeader) {
-                    headers.push(("authorization", super::value::basic(format!("{CLIENT}:{SECRET}"))));
+                    headers.push(("authorization", basic(format!("{CLIENT}:{SECRET}"))));
                 } else {
                     pairs.push(("client_id", CLIENT.into()));
                     pairs.push(("client_secret", SECRET.into()));
@@ -186,6 +199,29 @@ impl Scene {
                 pairs.push(("refresh_token", self.refresh_token.clone()));
                 pairs.push(("scope", "openid".into()));
                 pairs.push(("client_id", CLIENT.into()));
+                pairs.push(("client_secret", SECRET.into()));
+            }
+            Good::ClientCredentials => {
+                pairs.push(("grant_type", "client_credentials".into()));
+                pairs.push(("scope", "email".into()));
+                pairs.push(("client_id", MACHINE.into()));
+                pairs.push(("client_secret", SECRET.into()));
+            }
+            Good::Password => {
+                pairs.push(("grant_type", "password".into()));
+                pairs.push(("username", ADA.into()));
+                pairs.push(("password", PASSWORD.into()));
+                pairs.push(("scope", "openid".into()));
+                pairs.push(("client_id", MACHINE.into()));
+                pairs.push(("client_secret", SECRET.into()));
+            }
+            Good::TokenOfMachine => {
+                let form = [("grant_type", "client_credentials")];
+                let token = self.provider.token(MACHINE, SECRET, &form).await.tokens().access_token;
+                self.watch.keep(&token);
+                pairs.push(("token", token));
+                pairs.push(("token_type_hint", "access_token".into()));
+                pairs.push(("client_id", MACHINE.into()));
                 pairs.push(("client_secret", SECRET.into()));
             }
             Good::Header => headers.push(("authorization", format!("Bearer {}", self.ada_tokens.access_token))),

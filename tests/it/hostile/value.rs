@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base64::Engine;
 use hallpass::base::encode::{base64url, parse_base64url};
 use hallpass::base::secret::Secret;
 use hallpass::jose::jws::Encoder;
@@ -15,11 +14,6 @@ use super::endpoint::{ADMIN_TOKEN, Endpoint, Good, TABLE};
 use super::scene::{Asked, Scene};
 use super::verdict::{Channel, Verdict};
 use crate::harness::*;
-
-/// `Authorization: Basic` for these bytes.
-pub fn basic(plain: impl AsRef<[u8]>) -> String {
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(plain))
-}
 
 /// What a row answers to a request that is right but for this.
 async fn answer(scene: &mut Scene, row: &Endpoint, asked: &Asked, what: &str) -> Verdict {
