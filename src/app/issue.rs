@@ -170,7 +170,6 @@ pub fn tokens(app: &App, client: &Client, grant: &Grant, scope: Scope, refresh: 
         (Bearer::mint(gone_after, &app.random), expires_at)
     });
     let rows = NewTokens {
-        access,
         refresh: refresh.as_ref().map(|(bearer, expires_at)| RefreshToken {
             id: RefreshTokenId(bearer.id()),
             digest: bearer.digest(),
@@ -179,7 +178,9 @@ pub fn tokens(app: &App, client: &Client, grant: &Grant, scope: Scope, refresh: 
             expires_at: *expires_at,
             replaced: None,
             superseded: false,
+            access: Some(access.id),
         }),
+        access,
     };
     Minted { access: access_bearer, refresh: refresh.map(|(bearer, _)| bearer.render(BearerKind::RefreshToken)), rows }
 }

@@ -219,6 +219,9 @@ pub struct RefreshToken {
     /// Set when a retry put another one in its place before it was used.
     #[n(6)]
     pub superseded: bool,
+    /// The access token that was last given out with it.
+    #[n(7)]
+    pub access: Option<AccessTokenId>,
 }
 
 /// By what a refresh token was replaced.

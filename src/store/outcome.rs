@@ -231,6 +231,8 @@ pub struct Rotation {
     pub keep_until: Option<Timestamp>,
     /// For how long a used token is forgiven while its successor is unused.
     pub grace: Duration,
+    /// Whether the access token that came with the used one ends, too.
+    pub ends_access: bool,
 }
 
 /// A signing key to be added.

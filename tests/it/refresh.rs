@@ -86,6 +86,22 @@ async fn oidc_core_12_2_an_id_token_after_a_refresh_speaks_of_the_same_login() {
 }
 
 #[tokio::test]
+async fn django_a_refresh_ends_the_access_token_before() {
+    let provider = Provider::start_with(&[("compat.django", "true")]).await;
+    for rotates in [true, false] {
+        provider.change_client(CLIENT, |client| client.rotate_refresh_tokens = rotates).await;
+        let first = provider.tokens("openid").await;
+        assert_eq!(provider.userinfo(&first.access_token).await.status, 200);
+        let second = provider.refresh(first.refresh()).await.tokens();
+        assert_eq!(provider.userinfo(&first.access_token).await.status, 401);
+        assert_eq!(provider.userinfo(&second.access_token).await.status, 200);
+        let third = provider.refresh(second.refresh()).await.tokens();
+        assert_eq!(provider.userinfo(&second.access_token).await.status, 401);
+        assert_eq!(provider.userinfo(&third.access_token).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn rfc6749_6_a_narrower_scope_is_for_that_access_token_only() {
     let provider = Provider::start().await;
     let first = provider.tokens("openid profile email").await;

@@ -57,6 +57,7 @@ pub(super) async fn rotate(
         tokens: minted.rows,
         keep_until: Some((now + app.settings.lifetimes.refresh_idle).min(found.grant.ends_at)),
         grace: app.settings.refresh.grace,
+        ends_access: app.settings.compat.django,
     };
     match app.store.rotate_refresh(&RefreshTokenId(bearer.id()), rotation, now).await? {
         Rotate::Granted | Rotate::Retried { .. } => {

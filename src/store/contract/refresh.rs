@@ -179,6 +179,31 @@ async fn without_rotation_the_token_stays_in_use(store: Store) {
     }
 }
 
+async fn a_rotation_may_end_the_access_token_before(store: Store) {
+    let (family, first) = Family::redeemed(store).await;
+    let ending = |shown: &Bearer, next: &Issue| Rotation { ends_access: true, ..family.rotation(shown, next) };
+    let id = RefreshTokenId(first.refresh.id());
+    let lost = family.issue(NOW);
+    assert_eq!(family.store.rotate_refresh(&id, ending(&first.refresh, &lost), NOW).await, Ok(Rotate::Granted));
+    assert!(!family.opens(&first.access, NOW).await && family.opens(&lost.access, NOW).await);
+
+    let (now, second) = (NOW + secs(1), family.issue(NOW));
+    assert_eq!(family.store.rotate_refresh(&id, ending(&first.refresh, &second), now).await, Ok(retried(&lost)));
+    assert!(!family.opens(&lost.access, now).await && family.opens(&second.access, now).await);
+
+    // A token that stays in use knows the one that it was used for last.
+    let mut before = second.access.clone();
+    for _ in 0..2 {
+        let next = family.issue(now);
+        let mut rotation = ending(&second.refresh, &next);
+        rotation.tokens.refresh = None;
+        let id = RefreshTokenId(second.refresh.id());
+        assert_eq!(family.store.rotate_refresh(&id, rotation, now).await, Ok(Rotate::Granted));
+        assert!(!family.opens(&before, now).await && family.opens(&next.access, now).await);
+        before = next.access;
+    }
+}
+
 for_every_engine! {
     rfc6749_6_a_refresh_token_is_replaced_at_each_use
     of_64_racing_rotations_one_is_granted
@@ -190,4 +215,5 @@ for_every_engine! {
     a_refresh_token_expires_at_the_exact_second
     a_used_refresh_token_that_has_expired_ends_nothing
     without_rotation_the_token_stays_in_use
+    a_rotation_may_end_the_access_token_before
 }

@@ -189,6 +189,7 @@ impl Family {
                 expires_at: now + Self::REFRESH_LIFETIME,
                 replaced: None,
                 superseded: false,
+                access: Some(AccessTokenId(access.id())),
             }),
         };
         Issue { access, refresh, tokens }
@@ -201,6 +202,7 @@ impl Family {
             tokens: next.tokens.clone(),
             keep_until: None,
             grace: Self::GRACE,
+            ends_access: false,
         }
     }
 

@@ -262,12 +262,17 @@ fn put_tokens(change: &Change<'_>, tokens: &NewTokens) -> Result<(), Fault> {
 fn replace(change: &Change<'_>, used: &RefreshToken, rotation: &Rotation, now: Timestamp) -> Result<(), Fault> {
     let NewTokens { access, refresh } = &rotation.tokens;
     let replaced = refresh.as_ref().map(|refresh| Replaced { at: now, refresh: refresh.id, access: access.id });
-    let mut expires_at = used.expires_at;
+    if let Some(earlier) = used.access.filter(|_| rotation.ends_access) {
+        ACCESS_TOKENS.remove(change, earlier.0.as_bytes())?;
+    }
+    let mut used = RefreshToken { replaced, ..used.clone() };
     if replaced.is_none() {
         // It can't stay for longer than its row does.
-        expires_at = rotation.keep_until.map_or(expires_at, |until| until.min(used.id.0.gone_after()).max(expires_at));
+        let until = rotation.keep_until.map(|until| until.min(used.id.0.gone_after()));
+        used.expires_at = until.map_or(used.expires_at, |until| until.max(used.expires_at));
+        used.access = Some(access.id);
     }
-    put_refresh(change, &RefreshToken { replaced, expires_at, ..used.clone() })?;
+    put_refresh(change, &used)?;
     put_tokens(change, &rotation.tokens)
 }
 
