@@ -8,8 +8,9 @@ use crate::protocol::response::SUPPORTED_RESPONSE_TYPES;
 /// Where redirect URIs of the clients are registered. Any other of this machine is taken too.
 const REDIRECT_URIS: [&str; 3] = ["http://localhost/callback", "http://127.0.0.1/callback", "http://[::1]/callback"];
 
-/// An application with a secret, one without, and the playground.
-pub(super) fn clients(playground_callback: &str) -> [Value; 3] {
+/// An application with a secret, one without, a service that acts for itself and asks about the others' tokens, and the
+/// playground.
+pub(super) fn clients(playground_callback: &str) -> [Value; 4] {
     [
         json!({
             "client_id": APPLICATION,
@@ -25,6 +26,12 @@ pub(super) fn clients(playground_callback: &str) -> [Value; 3] {
             // Pages in the browser are who asks for tokens in front.
             "response_types": SUPPORTED_RESPONSE_TYPES.map(|kind| kind.to_string()),
             "post_logout_redirect_uris": ["http://localhost/", "http://127.0.0.1/", "http://[::1]/"],
+        }),
+        json!({
+            "client_id": "dev-service",
+            "client_name": "Your service",
+            "grant_types": ["client_credentials"],
+            "scope": "api:read api:write token_introspection dev-app dev-spa",
         }),
         json!({
             "client_id": PLAYGROUND,

@@ -125,6 +125,28 @@ async fn dev_the_public_client_and_the_password_work_too() {
 }
 
 #[tokio::test]
+async fn dev_a_service_gets_tokens_and_asks_about_those_of_others() {
+    let directory = directory();
+    let dev = Development::start(directory.path(), &[]);
+    let secret = dev.client("dev-service")["client_secret"].as_str().unwrap().to_owned();
+    let ask = async |path: &str, more: &[(&str, &str)]| {
+        let mut form = vec![("client_id", "dev-service"), ("client_secret", secret.as_str())];
+        form.extend_from_slice(more);
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let body = hallpass::base::form::render(form).into_bytes();
+        exchange("POST", &format!("{}{path}", dev.issuer), &headers, Some(body)).await
+    };
+    let own = ask("/token", &[("grant_type", "client_credentials"), ("scope", "api:read")]).await.tokens();
+    assert_eq!(own.scope.as_deref(), Some("api:read"));
+    assert_eq!(ask("/introspect", &[("token", &own.access_token)]).await.json()["active"], true);
+    let changes = [("client_id", "dev-spa")];
+    let answer = Answer::of(&log_in_as(&mut dev.browser(), "bob", &request(&changes)).await);
+    let tokens = redeem(&dev, answer.code(), &[("client_id", "dev-spa")]).await.tokens();
+    let told = ask("/introspect", &[("token", &tokens.access_token)]).await.json();
+    assert_eq!((&told["username"], &told["client_id"]), (&json!("bob"), &json!("dev-spa")));
+}
+
+#[tokio::test]
 async fn openid_connect_core_3_1_2_1_a_login_hint_preselects_a_person() {
     let directory = directory();
     let dev = Development::start(directory.path(), &[]);

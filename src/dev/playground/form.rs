@@ -30,7 +30,9 @@ pub(super) async fn page(app: &App, request: &Request, said: &Form, problem: Opt
     let first = if login.is_none() { users.first().copied() } else { None };
     let choices = Choices::read(said).with_user(said, first);
     let clients = app.store.clients(None, MOST).await?.items;
-    let clients = clients.iter().map(|client| (client.id.as_str(), client_label(client))).collect();
+    // Nobody logs in at one without response types.
+    let clients = clients.iter().filter(|client| !client.response_types.is_empty());
+    let clients = clients.map(|client| (client.id.as_str(), client_label(client))).collect();
     let nobody = match &login {
         Some(login) => format!("{}, who is signed in", login.user.username),
         None => "whoever signs in on the login page".to_owned(),
