@@ -16,6 +16,9 @@ use crate::server::{CLIENT, PASSWORD, REDIRECT, SECRET, Server, USER};
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
+/// A client asks for itself.
+const OWN: &[u8] = b"grant_type=client_credentials&scope=books:read";
+
 /// One row of the table.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
@@ -26,11 +29,14 @@ pub(crate) struct Scenario {
     pub(crate) aim: Option<f64>,
 }
 
-/// The rows. The aims are a fifth of what a well-known provider with its data in memory needs on such a machine.
-pub(crate) const SCENARIOS: [Scenario; 7] = [
+/// The rows. The aims are a fifth of what a well-known provider with its data in memory needs on such a machine; a quarter where
+/// ours has to write to the disk and that one doesn't.
+pub(crate) const SCENARIOS: [Scenario; 9] = [
     Scenario { name: "discovery", work: Work::Discovery, signatures: 0, aim: Some(0.026) },
     Scenario { name: "jwks", work: Work::Jwks, signatures: 0, aim: Some(0.0154) },
     Scenario { name: "userinfo", work: Work::Userinfo, signatures: 0, aim: Some(0.042) },
+    Scenario { name: "introspection", work: Work::Introspection, signatures: 0, aim: Some(0.044) },
+    Scenario { name: "client-credentials", work: Work::ClientCredentials, signatures: 0, aim: Some(0.0575) },
     Scenario { name: "to-login", work: Work::ToLogin, signatures: 0, aim: None },
     Scenario { name: "login-page", work: Work::LoginPage, signatures: 0, aim: Some(0.040) },
     Scenario { name: "refresh", work: Work::Refresh, signatures: 1, aim: None },
@@ -46,6 +52,10 @@ pub(crate) enum Work {
     Jwks,
     /// The claims of a user, by an access token.
     Userinfo,
+    /// What an access token of a user is worth.
+    Introspection,
+    /// An access token for the client itself.
+    ClientCredentials,
     /// An authorization request of somebody who has to log in: the way to the page.
     ToLogin,
     /// That page.
@@ -63,6 +73,8 @@ pub(crate) struct Worker {
     authorize: String,
     login_page: String,
     refresh_token: String,
+    /// The form of every introspection.
+    question: Bytes,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +101,25 @@ impl Worker {
                 ("code_challenge_method", "S256"),
             ])
         );
-        let mut worker = Self { work, authorize, login_page: String::new(), refresh_token: String::new(), caller };
+        let mut worker = Self {
+            work,
+            authorize,
+            login_page: String::new(),
+            refresh_token: String::new(),
+            question: Bytes::new(),
+            caller,
+        };
         match work {
             Work::Discovery | Work::Jwks => return worker,
+            Work::ClientCredentials => {
+                worker.caller.authorization = Some(basic());
+                return worker;
+            }
             Work::ToLogin | Work::LoginPage => {
                 worker.go_to_login().await;
                 return worker;
             }
-            Work::Userinfo | Work::Refresh | Work::CodeFlow => {}
+            Work::Userinfo | Work::Introspection | Work::Refresh | Work::CodeFlow => {}
         }
         worker.log_in().await;
         let tokens = worker.code_flow(None).await;
@@ -104,6 +127,10 @@ impl Worker {
         match work {
             Work::Userinfo => worker.caller.authorization = Some(format!("Bearer {}", tokens.access_token)),
             Work::Refresh => worker.caller.authorization = Some(basic()),
+            Work::Introspection => {
+                worker.caller.authorization = Some(basic());
+                worker.question = form::render([("token", tokens.access_token.as_str())]).into();
+            }
             _ => {}
         }
         // A relying party has no cookies; a browser no credentials.
@@ -121,6 +148,7 @@ impl Worker {
             authorize: self.authorize.clone(),
             login_page: self.login_page.clone(),
             refresh_token: self.refresh_token.clone(),
+            question: self.question.clone(),
         }
     }
 
@@ -130,6 +158,16 @@ impl Worker {
             Work::Discovery => self.read("/.well-known/openid-configuration", recording).await,
             Work::Jwks => self.read("/jwks", recording).await,
             Work::Userinfo => self.read("/userinfo", recording).await,
+            Work::Introspection => {
+                let answer = self.caller.post("/introspect", self.question.clone()).await;
+                assert!(answer.body().starts_with(b"{\"active\":true,"), "{answer:?}");
+                keep(recording, "/introspect", &answer);
+            }
+            Work::ClientCredentials => {
+                let answer = self.caller.post("/token", Bytes::from_static(OWN)).await;
+                assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
+                keep(recording, "/token", &answer);
+            }
             Work::ToLogin => {
                 let answer = self.caller.get(&self.authorize).await;
                 keep(recording, "/authorize", &answer);

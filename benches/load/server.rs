@@ -36,7 +36,12 @@ impl Server {
         let settings = format!("issuer = \"http://127.0.0.1:{port}\"\nhttp.listen = \"127.0.0.1:{port}\"\n");
         fs::write(directory.path().join("hallpass.toml"), settings).expect("to write");
         command(directory.path(), &["creatersakey"], "");
-        let client = ["createclient", "--name", "Web", "--id", CLIENT, "--secret", SECRET, "--redirect-uri", REDIRECT];
+        let mut client =
+            vec!["createclient", "--name", "Web", "--id", CLIENT, "--secret", SECRET, "--redirect-uri", REDIRECT];
+        client.extend(["--scope", "books:read token_introspection"]);
+        for grant_type in ["authorization_code", "refresh_token", "client_credentials"] {
+            client.extend(["--grant-type", grant_type]);
+        }
         command(directory.path(), &client, "");
         let user = ["createuser", "--username", USER, "--password-stdin", "--email", "ada@ada.example"];
         command(directory.path(), &user, PASSWORD);
