@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch, press, visit } from "./chromium.mjs";
-import { develop, freePort, start } from "./program.mjs";
+import { develop, serve } from "./program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SCREENSHOTS = here("../../output/screenshots");
@@ -20,10 +20,8 @@ before(async () => {
   mkdirSync(SCREENSHOTS, { recursive: true });
   browser = await launch();
   provider = await develop();
-  const port = String(await freePort());
-  const args = ["-u", "-m", "http.server", port, "--bind", "localhost"];
-  files = await start("python3", args, { cwd: here("../../../examples/implicit"), ready: /^Serving/ });
-  address = `http://localhost:${port}/`;
+  files = await serve(here("../../../examples/implicit"));
+  ({ address } = files);
 });
 
 after(async () => {

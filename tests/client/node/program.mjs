@@ -58,6 +58,14 @@ export async function develop(args = ["--port", "0"], env = {}) {
   return Object.assign(program, { issuer, client, secret });
 }
 
+/** A directory of static files as the README.md files of examples/ serve it; `address` is where. */
+export async function serve(directory) {
+  const port = String(await freePort());
+  const args = ["-u", "-m", "http.server", port, "--bind", "localhost"];
+  const program = await start("python3", args, { cwd: directory, ready: /^Serving/ });
+  return Object.assign(program, { address: `http://localhost:${port}/` });
+}
+
 /** A port on which nobody listens. */
 export async function freePort() {
   const server = createServer().listen(0, "localhost");
