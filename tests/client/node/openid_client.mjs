@@ -16,6 +16,7 @@ const WAYS_IN = {
   client_secret_post: () => [clients.confidential, oidc.ClientSecretPost(clients.confidential.client_secret)],
   none: () => [clients.public, oidc.None()],
 };
+const service = () => discover(clients.service.client_id, oidc.ClientSecretBasic(clients.service.client_secret));
 
 function relyingParty(way = "client_secret_basic") {
   const [client, authentication] = WAYS_IN[way]();
@@ -259,3 +260,31 @@ test("an unregistered redirect URI is an error page and never a redirect", slow,
     assert.ok(page.has("error-page") && page.text("error-code") && page.text("error-description"));
   }
 });
+
+test("a service gets a token for itself, and takes it back", slow, async () => {
+  const config = await service();
+  const tokens = await oidc.clientCredentialsGrant(config, { scope: "reports:read" });
+  assert.equal(tokens.scope, "reports:read");
+  assert.equal(tokens.refresh_token, undefined);
+  const facts = await oidc.tokenIntrospection(config, tokens.access_token);
+  assert.equal(facts.active, true);
+  assert.equal(facts.client_id, clients.service.client_id);
+  await oidc.tokenRevocation(config, tokens.access_token);
+  assert.deepEqual(await oidc.tokenIntrospection(config, tokens.access_token), { active: false });
+});
+
+test("a scope that the service doesn't have is refused", slow, async () => {
+  await refused(oidc.clientCredentialsGrant(await service(), { scope: "reports:write" }), "invalid_scope");
+});
+
+for (const way of Object.keys(WAYS_IN)) {
+  test(`a user's tokens are told of until they are taken back (${way})`, slow, async () => {
+    const config = await relyingParty(way);
+    const { tokens } = await signIn(config);
+    const facts = await oidc.tokenIntrospection(await service(), tokens.access_token);
+    assert.deepEqual([facts.active, facts.sub, facts.username], [true, tokens.claims().sub, user.username]);
+    await oidc.tokenRevocation(config, tokens.refresh_token, { token_type_hint: "refresh_token" });
+    assert.deepEqual(await oidc.tokenIntrospection(await service(), tokens.access_token), { active: false });
+    await refused(oidc.refreshTokenGrant(config, tokens.refresh_token), "invalid_grant");
+  });
+}

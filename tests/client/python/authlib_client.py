@@ -128,6 +128,20 @@ class RelyingParty:
     def refresh(self, refresh_token):
         return self.session.refresh_token(self.metadata["token_endpoint"], refresh_token=refresh_token)
 
+    def own_token(self, scope):
+        """A token that the client gets for itself."""
+        endpoint = self.metadata["token_endpoint"]
+        return self.session.fetch_token(endpoint, grant_type="client_credentials", scope=scope)
+
+    def introspect(self, token):
+        response = self.session.introspect_token(self.metadata["introspection_endpoint"], token=token)
+        response.raise_for_status()
+        return response.json()
+
+    def revoke(self, token, hint=None):
+        endpoint = self.metadata["revocation_endpoint"]
+        self.session.revoke_token(endpoint, token=token, token_type_hint=hint).raise_for_status()
+
     def id_token_claims(self, tokens, nonce):
         """The claims, after the signature was checked against the published keys and every claim by its rule."""
         keys = KeySet.import_key_set(requests.get(self.metadata["jwks_uri"], timeout=SECONDS).json())
@@ -212,6 +226,46 @@ class AuthlibClient(unittest.TestCase):
         with self.assertRaises(OAuthError) as refusal:
             party.session.fetch_token(endpoint, code=code, code_verifier=verifier)
         self.assertEqual(refusal.exception.error, "invalid_grant")
+
+    def test_a_service_gets_a_token_for_itself_and_takes_it_back(self):
+        for method in ("client_secret_basic", "client_secret_post"):
+            with self.subTest(method):
+                service = RelyingParty("service", method)
+                tokens = service.own_token("reports:read")
+                self.assertEqual(tokens["scope"], "reports:read")
+                self.assertFalse({"refresh_token", "id_token"} & tokens.keys())
+                facts = service.introspect(tokens["access_token"])
+                self.assertIs(facts["active"], True)
+                self.assertEqual(facts["client_id"], service.client_id)
+                self.assertNotIn("sub", facts)
+                service.revoke(tokens["access_token"], "access_token")
+                self.assertEqual(service.introspect(tokens["access_token"]), {"active": False})
+
+    def test_a_service_learns_whose_token_it_was_given_while_it_is_good(self):
+        service = RelyingParty("service", "client_secret_basic")
+        for name, (kind, method) in self.KINDS.items():
+            with self.subTest(name):
+                party = RelyingParty(kind, method)
+                tokens, nonce = party.sign_in()
+                facts = service.introspect(tokens["access_token"])
+                self.assertEqual(facts["client_id"], party.client_id)
+                self.assertEqual(facts["sub"], party.id_token_claims(tokens, nonce)["sub"])
+                self.assertEqual(facts["username"], USER["username"])
+                # With the refresh token ends all that came with it.
+                party.revoke(tokens["refresh_token"], "refresh_token")
+                self.assertEqual(service.introspect(tokens["access_token"]), {"active": False})
+                with self.assertRaises(OAuthError) as refusal:
+                    party.refresh(tokens["refresh_token"])
+                self.assertEqual(refusal.exception.error, "invalid_grant")
+
+    def test_who_may_not_ask_learns_nothing_and_takes_nothing_back(self):
+        tokens, _ = RelyingParty("public", "none").sign_in()
+        stranger = RelyingParty("confidential", "client_secret_basic")
+        self.assertEqual(stranger.introspect(tokens["access_token"]), {"active": False})
+        endpoint = stranger.metadata["revocation_endpoint"]
+        stranger.session.revoke_token(endpoint, token=tokens["refresh_token"])
+        service = RelyingParty("service", "client_secret_basic")
+        self.assertIs(service.introspect(tokens["access_token"])["active"], True)
 
     def test_userinfo_without_a_good_token_is_a_bearer_challenge(self):
         metadata = RelyingParty("public", "none").metadata
