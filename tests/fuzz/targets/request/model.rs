@@ -244,7 +244,8 @@ impl<'w> Model<'w> {
                 sent.parameter("pending").is_some_and(|pending| self.pendings.contains_key(pending)),
                 "for a request"
             );
-            let first = before.filter(|(before, _)| *before == user).map_or_else(|| value.to_owned(), |(_, first)| first);
+            let first =
+                before.filter(|(before, _)| *before == user).map_or_else(|| value.to_owned(), |(_, first)| first);
             let fresh = Session { user, first, started: now, seen: now, ended: false };
             assert!(self.sessions.insert(value.to_owned(), fresh).is_none(), "a session of its own");
             *session = Some(value.to_owned());
