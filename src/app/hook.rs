@@ -5,14 +5,16 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::ready;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
+use crate::base::secret::Secret;
 use crate::model::client::Client;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, UserId};
 use crate::model::scope::Scope;
 use crate::model::user::User;
 
@@ -65,6 +67,28 @@ pub struct Ending<'a> {
     pub next: Option<&'a str>,
 }
 
+/// A name and a password, on the login page or in a password grant.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// As it was typed.
+    pub username: &'a str,
+    /// Not for any log.
+    pub password: &'a Secret,
+    /// Where it comes from.
+    pub address: IpAddr,
+}
+
+/// What a hook makes of an attempt to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Somebody else is to say: the next hook, and at last the password that is kept for the user.
+    Pass,
+    /// It is this user, who has to be there and enabled.
+    User(UserId),
+    /// It is nobody.
+    Refuse,
+}
+
 /// Decisions that a deployment may want to take for itself.
 pub trait Hook: Send + Sync {
     /// `sub` of a user for a client (OpenID Connect Core 1.0 section 8), if it isn't to be the user's id. It must never change and never
@@ -83,6 +107,12 @@ pub trait Hook: Send + Sync {
     /// `aud`, `exp`, `nonce`, …) can't be replaced.
     fn id_token<'a>(&'a self, claims: Claims, _about: About<'a>) -> Answer<'a, Claims> {
         Box::pin(ready(Ok(claims)))
+    }
+
+    /// Says who it is that wants to log in. It is asked only while the caller and the name aren't slowed down for earlier failures,
+    /// and a refusal counts as one.
+    fn authenticate<'a>(&'a self, _attempt: Attempt<'a>) -> Answer<'a, Verdict> {
+        Box::pin(ready(Ok(Verdict::Pass)))
     }
 
     /// Does what has to be done before a user is logged out. The logout goes on even if it fails: nobody is kept from leaving.
@@ -133,6 +163,20 @@ impl Hooks {
             claims = hook.id_token(claims, about).await?;
         }
         Ok(claims)
+    }
+
+    /// [`Hook::authenticate`] of the first that doesn't pass.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub async fn authenticate(&self, attempt: Attempt<'_>) -> Result<Verdict, Fault> {
+        for hook in &self.0 {
+            match hook.authenticate(attempt).await? {
+                Verdict::Pass => {}
+                verdict => return Ok(verdict),
+            }
+        }
+        Ok(Verdict::Pass)
     }
 
     /// [`Hook::logout`] of all. Failures are logged.

@@ -1,9 +1,11 @@
 //! Usernames and passwords, wherever they come in: one rule for all, and one count of failures.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::App;
 use super::fault::Fault;
+use super::hook::{self, Attempt};
 use super::password::Verdict;
 use super::throttle::{Caller, RetryAfter};
 use crate::base::secret::Secret;
@@ -51,24 +53,15 @@ pub async fn log_in(
             return Ok(Err(Refusal::Throttled(wait)));
         }
     };
-    // Only now: a refusal would tell by the time it takes whether there is such a user.
-    let user = match app.store.user_by_username(username).await {
-        Ok(user) => user,
-        Err(error) => {
+    let verified = match verify(app, address, username, &password).await {
+        Ok(verified) => verified,
+        Err(fault) => {
             attempt.withdraw();
-            return Err(error.into());
+            return Err(fault);
         }
     };
-    let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());
-    let verdict = match app.passwords.verify(username, password.clone(), stored).await {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            attempt.withdraw();
-            return Err(error.into());
-        }
-    };
-    match (user, verdict) {
-        (Some(user), Verdict::Right { outdated }) => {
+    match verified {
+        Ok((user, outdated)) => {
             attempt.succeeded();
             tracing::info!(%address, user = %user.id, "login succeeded");
             if outdated {
@@ -76,18 +69,39 @@ pub async fn log_in(
             }
             Ok(Ok(user))
         }
-        (user, _) => {
+        Err((user, reason)) => {
             attempt.failed();
-            let reason = match &user {
-                None => "no such user",
-                Some(user) if !user.enabled => "disabled",
-                Some(_) => "wrong password",
-            };
             let user = user.as_ref().map(|user| user.id.as_str());
             tracing::info!(%address, user, reason, "login failed");
             Ok(Err(Refusal::Wrong))
         }
     }
+}
+
+/// Who it is, and whether their hash should be made anew; or why it is nobody, for the log.
+type Verified = Result<(Arc<User>, bool), (Option<Arc<User>>, &'static str)>;
+
+/// Only after the throttle has let it through: a refusal would tell by the time it takes whether there is such a user.
+async fn verify(app: &App, address: IpAddr, username: &str, password: &Secret) -> Result<Verified, Fault> {
+    match app.hooks.authenticate(Attempt { username, password, address }).await? {
+        hook::Verdict::Pass => {}
+        hook::Verdict::Refuse => return Ok(Err((None, "refused by a hook"))),
+        hook::Verdict::User(id) => {
+            return Ok(match app.store.user(&id).await? {
+                Some(user) if user.enabled => Ok((user, false)),
+                user => Err((user, "a hook names nobody who may log in")),
+            });
+        }
+    }
+    let user = app.store.user_by_username(username).await?;
+    let stored = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.as_deref());
+    let verdict = app.passwords.verify(username, password.clone(), stored).await?;
+    Ok(match (user, verdict) {
+        (Some(user), Verdict::Right { outdated }) => Ok((user, outdated)),
+        (None, _) => Err((None, "no such user")),
+        (Some(user), Verdict::Wrong) if !user.enabled => Err((Some(user), "disabled")),
+        (Some(user), Verdict::Wrong) => Err((Some(user), "wrong password")),
+    })
 }
 
 /// Hashes the password again with today's parameters. That it doesn't work is no reason to refuse the login.

@@ -3,12 +3,13 @@
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 
-use hallpass::app::hook::{About, Answer, Claims, Ending, Hook, HookError};
+use hallpass::app::hook::{About, Answer, Attempt, Claims, Ending, Hook, HookError, Verdict};
 use hallpass::model::client::{Client, GrantType, ResponseType};
+use hallpass::model::id::UserId;
 use hallpass::model::user::User;
 use serde_json::json;
 
-use crate::harness::{self, ADA, BOB, CLIENT, Provider, SECRET, request};
+use crate::harness::{self, ADA, BOB, CLIENT, PASSWORD, Provider, SECRET, request};
 
 /// Adds its number to a list in ID tokens, and notes what it was asked about.
 #[derive(Default)]
@@ -56,6 +57,23 @@ impl Hook for Staff {
             claims.insert("sub".into(), json!("mallory"));
         }
         Box::pin(ready(Ok(claims)))
+    }
+}
+
+/// Knows users of its own under other names, and one who isn't there.
+struct Directory;
+
+impl Hook for Directory {
+    fn authenticate<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Verdict> {
+        assert!(attempt.address.is_loopback());
+        let verdict = match attempt.username.strip_suffix("@directory") {
+            None => Verdict::Pass,
+            Some(name) if attempt.password.expose() == "of the directory" => {
+                Verdict::User(UserId::new(format!("id-of-{name}")))
+            }
+            Some(_) => Verdict::Refuse,
+        };
+        Box::pin(ready(Ok(verdict)))
     }
 }
 
@@ -233,6 +251,44 @@ async fn id_token_include_claims_puts_standard_claims_and_ones_own_into_id_token
     let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("scope", "openid")];
     let (_, claims) = provider.verify(provider.token(CLIENT, SECRET, &form).await.tokens().id()).await;
     assert!(!claims.contains_key("email") && !claims.contains_key("department"), "{claims:?}");
+}
+
+#[tokio::test]
+async fn a_hook_may_say_who_logs_in() {
+    let provider = Provider::start_with_hooks(&[("grants.password", "true")], vec![Arc::new(Directory)]).await;
+    provider
+        .change_client(CLIENT, |client| {
+            client.grant_types.push(GrantType::Password);
+            client.scope = hallpass::model::scope::Scope::parse("openid");
+        })
+        .await;
+    for (username, password, expected) in [
+        ("ada@directory", "of the directory", Some("id-of-ada")),
+        ("ada@directory", "another", None),
+        // Not the hook's business: the password that is kept counts.
+        (BOB, PASSWORD, Some("id-of-bob")),
+        (BOB, "of the directory", None),
+        ("ghost@directory", "of the directory", None),
+    ] {
+        let form = [("grant_type", "password"), ("username", username), ("password", password)];
+        let answer = provider.token(CLIENT, SECRET, &form).await;
+        match expected {
+            Some(subject) => {
+                assert_eq!(provider.verify(answer.tokens().id()).await.1["sub"], subject, "{username}");
+            }
+            None => assert_eq!((answer.status, answer.error().as_str()), (400, "invalid_grant"), "{username}"),
+        }
+    }
+    // On the login page likewise, but not for whoever is disabled.
+    let mut browser = provider.browser();
+    let page = browser.authorize(&request(&[])).await;
+    let page = browser.log_in(&page, "ada@directory", "of the directory").await;
+    assert!(page.has_id("consent-allow"), "{page:?}");
+    provider.change_user(ADA, |user| user.enabled = false).await;
+    let mut browser = provider.browser();
+    let page = browser.authorize(&request(&[])).await;
+    let page = browser.log_in(&page, "ada@directory", "of the directory").await;
+    assert!(page.has_id("login-submit"), "{page:?}");
 }
 
 #[tokio::test]
