@@ -84,6 +84,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Who guesses client secrets too often.
     pub client_throttle: Throttle,
+    /// Which client has users' passwords guessed too often.
+    pub grant_throttle: Throttle,
     /// The signing keys, in their lane.
     pub keys: KeyRing,
     /// The refresh tokens that are being used at this moment.
@@ -217,6 +219,7 @@ impl App {
                 .keyed(store.server_key().mac_key("nobody's password")),
             throttle: throttle(&settings, Rules::default()),
             client_throttle: throttle(&settings, Rules::for_client_secrets()),
+            grant_throttle: throttle(&settings, Rules::for_password_grants()),
             keys: KeyRing::new(signing_width, settings.signing.queue),
             races: Races::default(),
             codes: Codes::default(),

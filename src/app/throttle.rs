@@ -103,6 +103,15 @@ impl Rules {
             site: uncounted,
         }
     }
+
+    /// For passwords that users told a client (RFC 6749 section 4.3), beside the counts of the users: one client, whatever
+    /// accounts it tries and wherever from, has 200 free failures, then 1 s doubling up to 10 s, one forgotten every 15 s.
+    pub fn for_password_grants() -> Self {
+        let second = Duration::from_secs(1);
+        let account = Rule { free: 200, first_delay: second, longest_delay: 10 * second, forgive: 15 * second };
+        let uncounted = Rule { free: u32::MAX, first_delay: Duration::ZERO, ..account };
+        Self { pair: uncounted, address: uncounted, account, household: uncounted, site: uncounted }
+    }
 }
 
 /// Who makes an attempt.

@@ -145,6 +145,31 @@ async fn django_a_wrong_password_is_403_access_denied() {
 }
 
 #[tokio::test]
+async fn rfc6749_4_3_2_a_client_that_tries_many_accounts_from_many_addresses_is_slowed_down() {
+    let settings = [ON, ("throttle.enabled", "true"), ("http.trusted_proxies", "127.0.0.1")];
+    let provider = Provider::start_with_passwords(&settings, "openid").await;
+    let guess = async |client: &str, number: u32| {
+        let (address, username) = (format!("203.0.{}.{}", number / 256, number % 256), format!("user{number}"));
+        let form = [
+            ("grant_type", "password"),
+            ("username", username.as_str()),
+            ("password", "wrong"),
+            ("client_id", client),
+            ("client_secret", SECRET),
+        ];
+        provider.post("/token", &[("x-forwarded-for", &address)], &form).await
+    };
+    for number in 0..=200 {
+        assert_refused(&guess(CLIENT, number).await, "invalid_grant");
+    }
+    assert_eq!(guess(CLIENT, 1000).await.status, 429);
+    let form = [("grant_type", "refresh_token"), ("refresh_token", "hpr_x")];
+    assert_eq!(provider.token(CLIENT, SECRET, &form).await.status, 400, "its other grants aren't");
+    provider.pass(Duration::from_secs(15));
+    assert_refused(&guess(CLIENT, 1001).await, "invalid_grant");
+}
+
+#[tokio::test]
 async fn rfc6749_4_3_2_guessing_is_slowed_down_here_and_at_the_login_page_together() {
     let settings = [ON, ("throttle.enabled", "true"), ("http.trusted_proxies", "127.0.0.1")];
     let provider = Provider::start_with_passwords(&settings, "openid").await;

@@ -29,10 +29,24 @@ pub(super) async fn issue(
 ) -> Result<TokenResponse, Fault> {
     let now = request.now();
     let scope = of_list(asked, client)?;
-    let user = match log_in(app, request.client_address().into(), username, password).await? {
-        Ok(user) => user,
-        Err(Refusal::Throttled(wait)) => return Err(wait.into()),
-        Err(Refusal::Wrong) => return Err(wrong_password(app)),
+    let attempt = app.grant_throttle.attempt(client.id.as_str(), request.client_address(), app.clock.now())?;
+    let user = match log_in(app, request.client_address().into(), username, password).await {
+        Ok(Ok(user)) => {
+            attempt.succeeded();
+            user
+        }
+        Ok(Err(Refusal::Wrong)) => {
+            attempt.failed();
+            return Err(wrong_password(app));
+        }
+        Ok(Err(Refusal::Throttled(wait))) => {
+            attempt.withdraw();
+            return Err(wait.into());
+        }
+        Err(fault) => {
+            attempt.withdraw();
+            return Err(fault);
+        }
     };
     let consent = app.store.consent(&user.id, &client.id).await?;
     let by = Authentication {
