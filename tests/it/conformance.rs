@@ -1,6 +1,7 @@
 //! The modules of the OpenID Foundation's conformance plans for the Basic, Implicit, Hybrid and Form Post OP, each one in every
 //! flow: what the suite sends, and what it looks at. `golden/coverage/conformance.txt` says which module is checked where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -24,9 +25,9 @@ const STATE: &str = "aZ3kQ9xPmaZ3kQ9xPmaZ3kQ9xPmaZ3kQ9xPmaZ3kQ9xPmaZ3kQ9xPmaZ3kQ
 const TOLERATED: [&str; 13] =
     ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "s_hash", "sid"];
 
-/// One run of the modules: a response type, a response mode, and a provider of its own with a browser.
+/// One run of the modules: a response type, a response mode, and a browser of its own.
 struct Run {
-    provider: Provider,
+    provider: Arc<Provider>,
     browser: Browser,
     response_type: &'static str,
     form_post: bool,
@@ -53,30 +54,24 @@ impl Outcome {
     }
 }
 
-/// All runs of the plans, with a fresh provider each.
+/// All runs of the plans, at one provider.
 async fn runs() -> Vec<Run> {
-    let mut runs = Vec::new();
-    for response_type in RESPONSE_TYPES {
-        for form_post in [false, true] {
-            runs.push(Run::start(response_type, form_post).await);
-        }
-    }
-    runs
+    let provider = Provider::start().await;
+    let registered = |client: &mut Client| {
+        client.response_types = RESPONSE_TYPES.map(|name| ResponseType::parse(name).unwrap()).to_vec();
+        client.grant_types = vec![GrantType::AuthorizationCode, GrantType::Implicit, GrantType::RefreshToken];
+    };
+    provider.change_client(CLIENT, registered).await;
+    provider.change_client(OTHER, registered).await;
+    let provider = Arc::new(provider);
+    let run = |response_type, form_post| {
+        let (provider, browser) = (Arc::clone(&provider), provider.browser());
+        Run { provider, browser, response_type, form_post }
+    };
+    RESPONSE_TYPES.into_iter().flat_map(|name| [run(name, false), run(name, true)]).collect()
 }
 
 impl Run {
-    async fn start(response_type: &'static str, form_post: bool) -> Self {
-        let provider = Provider::start().await;
-        let registered = |client: &mut Client| {
-            client.response_types = vec![ResponseType::parse(response_type).unwrap()];
-            client.grant_types = vec![GrantType::AuthorizationCode, GrantType::Implicit, GrantType::RefreshToken];
-        };
-        provider.change_client(CLIENT, registered).await;
-        provider.change_client(OTHER, registered).await;
-        let browser = provider.browser();
-        Self { provider, browser, response_type, form_post }
-    }
-
     fn gives(&self, part: &str) -> bool {
         self.response_type.split(' ').any(|word| word == part)
     }
@@ -422,7 +417,7 @@ async fn oidcc_ensure_registered_redirect_uri_is_a_page_in_every_flow() {
 #[tokio::test]
 async fn oidcc_ensure_post_request_succeeds_in_every_flow() {
     for mut run in runs().await {
-        let page = run.browser.post_from("https://app.example", "/authorize", &run.ask(&[])).await;
+        let page = run.browser.post_from("https://app.example", "/authorize", &run.ask(&[("prompt", "consent")])).await;
         let consent = run.browser.log_in(&page, ADA, PASSWORD).await;
         let response = run.browser.decide(&consent, "allow").await;
         run.success(&response).await;
