@@ -361,7 +361,11 @@ async fn addresses_are_the_same_with_a_final_slash() {
         let (without, with) = (provider.get(path).await, provider.get(&format!("{path}/")).await);
         assert_eq!((without.status, with.status, &with.body), (200, 200, &without.body), "{path}");
     }
-    assert_eq!(provider.post("/token/", &[], &[]).await.status, provider.post("/token", &[], &[]).await.status);
+    for path in ["/token", "/introspect", "/revoke"] {
+        let (without, with) = (provider.post(path, &[], &[]).await, provider.post(&format!("{path}/"), &[], &[]).await);
+        assert_eq!((with.status, &with.body), (without.status, &without.body), "{path}");
+        assert!([400, 401].contains(&with.status), "{path}: {with:?}");
+    }
     assert_eq!(provider.get("/userinfo/").await.status, 401);
     let asked = form::render(request(&[]));
     assert!(provider.get(&format!("/authorize/?{asked}")).await.location().starts_with("/login?"));

@@ -82,6 +82,32 @@ async fn rfc6819_5_1_6_no_secret_reaches_the_log() {
     }
 }
 
+#[tokio::test]
+async fn consents_that_are_given_or_declined_are_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = Process::start_new_with(directory.path(), "log.format = \"json\"").await;
+    let mut browser = process.browser();
+    let asked = request(&[("scope", "openid email")]);
+    let login = browser.authorize(&asked).await;
+    let page = browser.log_in(&login, ADA, PASSWORD).await;
+    browser.decide(&page, "deny").await;
+    let page = browser.authorize(&asked).await;
+    browser.decide(&page, "allow").await;
+    // From now on nobody is asked, so there is nothing to say.
+    browser.code(ADA, &asked).await;
+    let log = process.stop().1;
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let said: Vec<Value> =
+        lines.filter(|line| line["message"].as_str().is_some_and(|message| message.starts_with("consent "))).collect();
+    assert_eq!(said.len(), 2, "{log}");
+    for (line, (message, scope)) in
+        said.iter().zip([("consent declined", Value::Null), ("consent given", "openid email".into())])
+    {
+        assert_eq!((&line["message"], &line["client"], &line["scope"]), (&message.into(), &CLIENT.into(), &scope));
+        assert!(line["user"].is_string() && line["user"] == said[0]["user"], "{line}");
+    }
+}
+
 /// RFC 6819 section 5.1.4.1.1: whoever reads these files has password hashes, or may administer.
 #[cfg(unix)]
 #[tokio::test]
