@@ -179,7 +179,7 @@ fn coverage_of_the_behaviours_of_django_oidc_provider() {
     assert_eq!(numbers, (1..=109).collect::<Vec<_>>());
     // Three tests of the branch after the last release, and what it has no tests for.
     assert_eq!(lines.len(), 109 + 3 + 21);
-    assert_eq!(untested(&sections).len(), 23);
+    assert_eq!(untested(&sections), ["after-login-hook"]);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn coverage_of_the_faults_of_django_oidc_provider() {
     let numbers: Vec<usize> = names(&sections[0].1).into_iter().map(|name| name.parse().unwrap()).collect();
     assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
     assert_eq!((sections.len(), sections[1].1.len()), (2, 9));
-    assert_eq!(untested(&sections).len(), 1);
+    assert!(untested(&sections).is_empty());
 }
 
 fn names(lines: &[Line]) -> Vec<&str> {
