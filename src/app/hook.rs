@@ -17,6 +17,7 @@ use crate::model::client::Client;
 use crate::model::id::{SessionId, UserId};
 use crate::model::scope::Scope;
 use crate::model::user::User;
+use crate::protocol::error::{ErrorCode, OAuthError};
 
 /// Names and values, in their order.
 pub type Claims = Map<String, Value>;
@@ -115,6 +116,12 @@ pub trait Hook: Send + Sync {
         Box::pin(ready(Ok(Verdict::Pass)))
     }
 
+    /// Whether a user who has logged in may go on to a client. It is asked before they are asked for their consent and again
+    /// before the answer, so there is no way around it. Who may not is told to the client as `access_denied`.
+    fn admit<'a>(&'a self, _about: About<'a>) -> Answer<'a, bool> {
+        Box::pin(ready(Ok(true)))
+    }
+
     /// Does what has to be done before a user is logged out. The logout goes on even if it fails: nobody is kept from leaving.
     fn logout<'a>(&'a self, _ending: Ending<'a>) -> Answer<'a, ()> {
         Box::pin(ready(Ok(())))
@@ -177,6 +184,20 @@ impl Hooks {
             }
         }
         Ok(Verdict::Pass)
+    }
+
+    /// [`Hook::admit`] of all.
+    ///
+    /// # Errors
+    /// `access_denied` where one says no, or the first that fails.
+    pub async fn admit(&self, about: About<'_>) -> Result<(), Fault> {
+        for hook in &self.0 {
+            if !hook.admit(about).await? {
+                let error = OAuthError::new(ErrorCode::AccessDenied, "the user may not use this application");
+                return Err(error.detail("a hook says so").into());
+            }
+        }
+        Ok(())
     }
 
     /// [`Hook::logout`] of all. Failures are logged.

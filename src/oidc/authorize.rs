@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::browser_state::session_state;
 use crate::app::fault::{self, Fault};
+use crate::app::hook::About;
 use crate::app::issue::{self, Authentication, Authorization, Beside, Occasion, Offspring};
 use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
@@ -161,7 +162,11 @@ async fn step(
         consent: consent_state(client, &pending, session.as_ref(), consent.as_ref(), request),
         now: request.now(),
     };
-    match (next_step(&facts), &session) {
+    let next = next_step(&facts);
+    if let (Step::Consent | Step::Respond, Some(login)) = (next, &session) {
+        app.hooks.admit(About { client, user: Some(&login.user), scope: &asked.scope }).await?;
+    }
+    match (next, &session) {
         (Step::Refuse(code), _) => Err(OAuthError::new(code, "the user would have to take part first").into()),
         (Step::Respond, Some(login)) => respond(app, request, client, target, login, consent.as_ref(), pending).await,
         (Step::Consent, Some(login)) => {

@@ -179,7 +179,7 @@ fn coverage_of_the_behaviours_of_django_oidc_provider() {
     assert_eq!(numbers, (1..=109).collect::<Vec<_>>());
     // Three tests of the branch after the last release, and what it has no tests for.
     assert_eq!(lines.len(), 109 + 3 + 21);
-    assert_eq!(untested(&sections), ["after-login-hook"]);
+    assert!(untested(&sections).is_empty());
 }
 
 #[test]

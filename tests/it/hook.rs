@@ -9,7 +9,7 @@ use hallpass::model::id::UserId;
 use hallpass::model::user::User;
 use serde_json::json;
 
-use crate::harness::{self, ADA, BOB, CLIENT, PASSWORD, Provider, SECRET, request};
+use crate::harness::{self, ADA, BOB, CLIENT, OTHER, PASSWORD, Provider, Response, SECRET, request};
 
 /// Adds its number to a list in ID tokens, and notes what it was asked about.
 #[derive(Default)]
@@ -57,6 +57,17 @@ impl Hook for Staff {
             claims.insert("sub".into(), json!("mallory"));
         }
         Box::pin(ready(Ok(claims)))
+    }
+}
+
+/// Turns these users away from [`CLIENT`].
+#[derive(Default)]
+struct Doorman(Mutex<Vec<&'static str>>);
+
+impl Hook for Doorman {
+    fn admit<'a>(&'a self, about: About<'a>) -> Answer<'a, bool> {
+        let unwanted = self.0.lock().unwrap().contains(&about.user.unwrap().username.as_str());
+        Box::pin(ready(Ok(about.client.id.as_str() != CLIENT || !unwanted)))
     }
 }
 
@@ -289,6 +300,41 @@ async fn a_hook_may_say_who_logs_in() {
     let page = browser.authorize(&request(&[])).await;
     let page = browser.log_in(&page, "ada@directory", "of the directory").await;
     assert!(page.has_id("login-submit"), "{page:?}");
+}
+
+#[tokio::test]
+async fn whom_a_hook_does_not_admit_finds_no_way_around_it() {
+    let doorman = Arc::new(Doorman::default());
+    let provider = Provider::start_with_hooks(&[], vec![Arc::clone(&doorman) as Arc<dyn Hook>]).await;
+    let turn_away = |username: &'static str| doorman.0.lock().unwrap().push(username);
+    let denied = |response: &Response| {
+        let answer = harness::Answer::of(response);
+        assert_eq!((answer.error(), answer.get("state")), ("access_denied", Some("the state")), "{answer:?}");
+    };
+    turn_away(BOB);
+    let mut browser = provider.browser();
+    let page = browser.authorize(&request(&[])).await;
+    denied(&browser.log_in(&page, BOB, PASSWORD).await);
+    for changes in [&[][..], &[("prompt", "consent")], &[("response_mode", "form_post")]] {
+        denied(&browser.authorize(&request(changes)).await);
+    }
+    provider.change_client(CLIENT, |client| client.require_consent = false).await;
+    for changes in [&[][..], &[("prompt", "none")]] {
+        denied(&browser.authorize(&request(changes)).await);
+    }
+    // Another client is another matter, and so is another account.
+    provider.pass(std::time::Duration::from_secs(1));
+    assert!(browser.authorize(&request(&[("client_id", OTHER)])).await.has_id("consent-allow"));
+    let page = browser.authorize(&request(&[("prompt", "select_account")])).await;
+    assert!(page.has_id("select-continue"), "{page:?}");
+
+    // The page that asks is open already.
+    provider.change_client(CLIENT, |client| client.require_consent = true).await;
+    let mut browser = provider.browser();
+    let page = browser.authorize(&request(&[])).await;
+    let page = browser.log_in(&page, ADA, PASSWORD).await;
+    turn_away(ADA);
+    denied(&browser.decide(&page, "allow").await);
 }
 
 #[tokio::test]
