@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 use crate::base::uri::{self, LoopbackUri, UriError};
 use crate::jose::alg::Algorithm;
 use crate::jose::key::MIN_SECRET;
-use crate::model::client::{Client, ClientType, GrantType, ResponseType};
+use crate::model::client::{Client, ClientType, GrantType, Listener, ResponseType};
 use crate::model::id::{ClientId, MAX_TEXT_ID, is_text_id};
 use crate::model::logo::Logo;
 use crate::model::scope::{self, Scope};
@@ -517,6 +517,12 @@ fn warnings(client: &Client) -> Vec<String> {
         }
     }
     let code = client.response_types.iter().any(|response_type| response_type.has(ResponseType::CODE));
+    let tokens = client.response_types.iter().any(|response_type| response_type.has_tokens());
+    if tokens && client.redirect_uris.iter().any(|uri| Listener::at(uri) != Listener::Owner) {
+        lines.push(
+            "other programs can listen at redirect URIs that aren't https: where tokens go there, users are asked each time".into(),
+        );
+    }
     if client.is_public() && code && !client.require_consent {
         lines.push("a public client that gets codes always asks for consent, whatever require_consent says".into());
     }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::App;
 use super::cookie::{Cookie, Lifetime, SetCookie, Site};
 use super::fault::Fault;
+use super::hook::Ending;
 use super::login;
 use super::request::Request;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url_array};
+use crate::model::client::Client;
 use crate::model::id::{Bearer, BearerKind, SessionId};
 use crate::model::session::{EndedGrants, EndedSession, Session};
 use crate::model::user::User;
@@ -138,30 +140,52 @@ pub async fn start_session(
 ) -> Result<(SessionContext, Vec<SetCookie>), Fault> {
     let (mut session, bearer) = new_session(app, request, &user);
     let held = held_session(app, request).await?;
-    session.continues = held
-        .as_ref()
-        .filter(|held| held.user.id == user.id && is_live(app, request, held))
-        .map(|held| held.session.sid());
+    match &held {
+        // However long they did nothing: what was granted before is still theirs, and ends with the next logout.
+        Some(held) if held.user.id == user.id => session.continues = Some(held.session.sid()),
+        Some(other) => leave(app, request, other, None, None).await?,
+        None => {}
+    }
     let session = app.store.start_session(session, held.map(|held| held.session.id)).await?;
     let cookies = with_state(app, app.cookies.start_session(&bearer), Some(session.sid()));
     Ok((SessionContext { session, user }, cookies))
 }
 
-/// Logs out whoever is logged in, with the grants that the settings say, and gives the cookies for the answer. Every logout
-/// goes through here.
+/// Logs out whoever is logged in, with the grants that the settings say, and gives the cookies for the answer. A client may have
+/// asked for it, and the browser may go back there.
 ///
 /// # Errors
 /// When the store can't be written.
-pub async fn end_session(app: &App, request: &Request) -> Result<Vec<SetCookie>, Fault> {
+pub async fn end_session(
+    app: &App,
+    request: &Request,
+    client: Option<&Client>,
+    next: Option<&str>,
+) -> Result<Vec<SetCookie>, Fault> {
     if request.cookie(app.cookies.session.name()).is_none() {
         return Ok(Vec::new());
     }
-    if let Some(login) = live_session(app, request).await? {
-        let sid = login.session.sid();
-        app.store.end_session(&login.session.id, ends_with(app, sid, request.now())).await?;
-        tracing::info!(user = %login.user.id, %sid, "logged out");
+    // Alive or not: whoever comes back after days to log out means what was granted then.
+    if let Some(held) = held_session(app, request).await? {
+        leave(app, request, &held, client, next).await?;
     }
     Ok(with_state(app, app.cookies.end_session(), None))
+}
+
+/// Ends a session, and what ends with it. Every logout goes through here, also that of a user in whose browser another one logs in.
+async fn leave(
+    app: &App,
+    request: &Request,
+    held: &SessionContext,
+    client: Option<&Client>,
+    next: Option<&str>,
+) -> Result<(), Fault> {
+    let SessionContext { session, user } = held;
+    let sid = session.sid();
+    app.hooks.logout(Ending { user, sid, client, next }).await;
+    app.store.end_session(&session.id, ends_with(app, sid, request.now())).await?;
+    tracing::info!(user = %user.id, %sid, "logged out");
+    Ok(())
 }
 
 /// A cookie that changes who is logged in, and the one by which scripts see that it has.

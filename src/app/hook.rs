@@ -19,6 +19,9 @@ use crate::model::scope::Scope;
 use crate::model::user::User;
 use crate::protocol::error::{ErrorCode, OAuthError};
 
+/// The greatest length of `sub` (OpenID Connect Core 1.0 section 2).
+const MAX_SUBJECT: usize = 255;
+
 /// Names and values, in their order.
 pub type Claims = Map<String, Value>;
 
@@ -145,9 +148,18 @@ impl Hooks {
     }
 
     /// [`Hook::subject`], or else the user's id.
-    pub fn subject<'u>(&self, user: &'u User, client: &Client) -> Cow<'u, str> {
-        let named = self.0.iter().find_map(|hook| hook.subject(user, client));
-        named.map_or(Cow::Borrowed(user.id.as_str()), Cow::Owned)
+    ///
+    /// # Errors
+    /// A hook that names what is no subject (OpenID Connect Core 1.0 section 2: at most 255 characters of ASCII). The user's id
+    /// in its place would be somebody else's name, for all that the client knows.
+    pub fn subject<'u>(&self, user: &'u User, client: &Client) -> Result<Cow<'u, str>, Fault> {
+        match self.0.iter().find_map(|hook| hook.subject(user, client)) {
+            None => Ok(Cow::Borrowed(user.id.as_str())),
+            Some(named) if named.is_empty() || named.len() > MAX_SUBJECT || !named.is_ascii() => {
+                Err(HookError::new(format!("the subject that it names for {} is none", user.id)).into())
+            }
+            Some(named) => Ok(Cow::Owned(named)),
+        }
     }
 
     /// [`Hook::claims`] of all.
@@ -207,11 +219,6 @@ impl Hooks {
                 tracing::error!(%error, user = %ending.user.id, "before a logout");
             }
         }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// [`Hook::introspection`] of all.

@@ -251,7 +251,7 @@ pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) ->
     let hash = |value: &Secret| left_half_hash(client.id_token_algorithm, value.expose());
     let payload = IdToken {
         issuer: app.issuer.as_str(),
-        subject: &app.hooks.subject(user, client),
+        subject: &app.hooks.subject(user, client)?,
         audience: &client.id,
         issued_at: now,
         expires_at: now + app.settings.lifetimes.id_token,

@@ -5,7 +5,6 @@ pub mod address;
 mod body;
 pub mod browser;
 pub mod browser_state;
-pub mod codes;
 pub mod cookie;
 pub mod cors;
 pub mod csrf;
@@ -20,6 +19,7 @@ pub mod lane;
 pub mod login;
 mod nobody;
 pub mod origins;
+pub mod outstanding;
 pub mod password;
 pub mod pending;
 pub mod pending_logout;
@@ -51,7 +51,6 @@ use crate::store::Store;
 
 use browser::Cookies;
 use browser_state::BrowserState;
-use codes::Codes;
 use cookie::Site;
 use development::Development;
 use document::Document;
@@ -59,6 +58,7 @@ use fault::Fault;
 use hook::{Hook, Hooks};
 use key_ring::KeyRing;
 use origins::Origins;
+use outstanding::Outstanding;
 use password::Passwords;
 use race::Races;
 use reply::Reply;
@@ -91,7 +91,9 @@ pub struct App {
     /// The refresh tokens that are being used at this moment.
     pub races: Races,
     /// The codes that wait to be redeemed.
-    pub codes: Codes,
+    pub codes: Outstanding,
+    /// The access tokens that were given out in authorization responses.
+    pub front_tokens: Outstanding,
     /// What the program around decides.
     pub hooks: Hooks,
     /// The origins of clients.
@@ -222,7 +224,8 @@ impl App {
             grant_throttle: throttle(&settings, Rules::for_password_grants()),
             keys: KeyRing::new(signing_width, settings.signing.queue),
             races: Races::default(),
-            codes: Codes::default(),
+            codes: Outstanding::default(),
+            front_tokens: Outstanding::default(),
             hooks: Hooks::default(),
             origins: Origins::default(),
             grant_types,

@@ -83,11 +83,16 @@ impl ResponseType {
         self.0 & part.0 == part.0
     }
 
+    /// Whether tokens come through the browser.
+    pub const fn has_tokens(self) -> bool {
+        self.has(Self::ID_TOKEN) || self.has(Self::TOKEN)
+    }
+
     /// RFC 7591 section 2.1: whether a client needs a grant type to use it.
     pub const fn needs(self, grant_type: GrantType) -> bool {
         match grant_type {
             GrantType::AuthorizationCode => self.has(Self::CODE),
-            GrantType::Implicit => self.has(Self::ID_TOKEN) || self.has(Self::TOKEN),
+            GrantType::Implicit => self.has_tokens(),
             GrantType::RefreshToken | GrantType::ClientCredentials | GrantType::Password => false,
         }
     }
@@ -330,17 +335,48 @@ impl Client {
     }
 
     /// Whether a request may skip the consent page because the client doesn't require consent. Public clients may not
-    /// when they receive a code: anyone can pose as them (RFC 6749 section 10.2).
-    pub fn may_skip_consent(&self, response_type: ResponseType) -> bool {
+    /// when they receive a code: anyone can pose as them (RFC 6749 section 10.2). Where tokens come through the browser anyone can
+    /// pose as any client, so they must go where nobody else listens.
+    pub fn may_skip_consent(&self, response_type: ResponseType, listener: Listener) -> bool {
         let anyone_may_receive_a_code = self.is_public() && response_type.has(ResponseType::CODE);
-        !self.require_consent && !anyone_may_receive_a_code
+        let anyone_may_receive_tokens = response_type.has_tokens() && listener != Listener::Owner;
+        !self.require_consent && !anyone_may_receive_a_code && !anyone_may_receive_tokens
     }
 
     /// Whether a request may skip the consent page because the user agreed before. A public client must then receive its
-    /// answer where nobody else can: at an http(s) address, and a code with PKCE.
-    pub fn may_reuse_consent(&self, response_type: ResponseType, redirect_uri: &str, s256: bool) -> bool {
-        let http = redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://");
-        self.reuse_consent && (!self.is_public() || (http && (s256 || !response_type.has(ResponseType::CODE))))
+    /// code with PKCE and where not every program can listen, and tokens must go where nobody else does.
+    pub fn may_reuse_consent(&self, response_type: ResponseType, listener: Listener, s256: bool) -> bool {
+        let proven = s256 || !self.is_public() || !response_type.has(ResponseType::CODE);
+        let heard = match listener {
+            Listener::Owner => true,
+            Listener::Neighbour => !response_type.has_tokens(),
+            Listener::Anybody => !response_type.has_tokens() && !self.is_public(),
+        };
+        self.reuse_consent && proven && heard
+    }
+}
+
+/// Who can listen at a redirect URI (RFC 8252 sections 8.3 and 8.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Whoever has the host's name: it is https.
+    Owner,
+    /// Whoever is on the same machine or network: it is http.
+    Neighbour,
+    /// Every program on the device that takes the scheme for its own.
+    Anybody,
+}
+
+impl Listener {
+    /// At this address.
+    pub fn at(redirect_uri: &str) -> Self {
+        if redirect_uri.starts_with("https://") {
+            Self::Owner
+        } else if redirect_uri.starts_with("http://") {
+            Self::Neighbour
+        } else {
+            Self::Anybody
+        }
     }
 }
 
@@ -420,14 +456,41 @@ mod tests {
     fn rfc6749_10_2_public_clients_that_receive_a_code_always_ask_unless_the_user_agreed_before_under_pkce() {
         let mut client = client(&[]);
         client.require_consent = false;
-        assert!(client.may_skip_consent(ResponseType::CODE));
+        assert!(client.may_skip_consent(ResponseType::CODE, Listener::Anybody));
         client.kind = ClientType::Public;
-        assert!(!client.may_skip_consent(ResponseType::CODE));
-        assert!(client.may_skip_consent(ResponseType::ID_TOKEN));
-        assert!(client.may_reuse_consent(ResponseType::CODE, "https://app.example/cb", true));
-        assert!(!client.may_reuse_consent(ResponseType::CODE, "https://app.example/cb", false));
-        assert!(!client.may_reuse_consent(ResponseType::CODE, "com.example.app:/cb", true));
-        assert!(client.may_reuse_consent(ResponseType::ID_TOKEN, "https://app.example/cb", false));
-        assert!(!client.may_reuse_consent(ResponseType::ID_TOKEN, "com.example.app:/cb", false));
+        assert!(!client.may_skip_consent(ResponseType::CODE, Listener::Owner));
+        assert!(client.may_skip_consent(ResponseType::ID_TOKEN, Listener::Owner));
+        assert!(client.may_reuse_consent(ResponseType::CODE, Listener::Owner, true));
+        assert!(client.may_reuse_consent(ResponseType::CODE, Listener::Neighbour, true));
+        assert!(!client.may_reuse_consent(ResponseType::CODE, Listener::Owner, false));
+        assert!(!client.may_reuse_consent(ResponseType::CODE, Listener::Anybody, true));
+    }
+
+    #[test]
+    fn rfc8252_8_6_tokens_go_unasked_only_where_no_other_program_listens() {
+        let hybrid = ResponseType::CODE.with(ResponseType::ID_TOKEN);
+        for kind in [ClientType::Confidential, ClientType::Public] {
+            let client = Client { kind, require_consent: false, ..client(&[]) };
+            for response_type in [ResponseType::ID_TOKEN, ResponseType::TOKEN, hybrid] {
+                assert!(client.may_reuse_consent(response_type, Listener::Owner, true), "{kind:?} {response_type}");
+                for listener in [Listener::Neighbour, Listener::Anybody] {
+                    assert!(!client.may_skip_consent(response_type, listener), "{kind:?} {response_type} {listener:?}");
+                    assert!(
+                        !client.may_reuse_consent(response_type, listener, true),
+                        "{kind:?} {response_type} {listener:?}"
+                    );
+                }
+            }
+        }
+        let confidential = Client { require_consent: false, ..client(&[]) };
+        assert!(confidential.may_skip_consent(hybrid, Listener::Owner));
+        assert!(confidential.may_reuse_consent(ResponseType::CODE, Listener::Anybody, false), "it proves who it is");
+        for (uri, listener) in [
+            ("https://app.example/cb", Listener::Owner),
+            ("http://localhost:3000/cb", Listener::Neighbour),
+            ("com.example.app:/cb", Listener::Anybody),
+        ] {
+            assert_eq!(Listener::at(uri), listener);
+        }
     }
 }

@@ -18,9 +18,10 @@ use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::form::{self, Form};
-use crate::model::client::{Client, ResponseType};
+use crate::model::client::{Client, Listener, ResponseType};
 use crate::model::consent::Consent;
-use crate::model::grant::ChallengeMethod;
+use crate::model::grant::{AccessToken, ChallengeMethod};
+use crate::model::id::{AccessTokenId, CodeId};
 use crate::page::{Field, FormPostPage};
 use crate::protocol::authorize::{self, AuthorizeRequest, Policy, Unproven};
 use crate::protocol::error::OAuthError;
@@ -30,7 +31,7 @@ use crate::protocol::parameter::refuse_repeated;
 use crate::protocol::redirect::{Redirection, Target};
 use crate::protocol::response::{AuthorizationResponse, IssuedAccess};
 use crate::protocol::scope::OPENID;
-use crate::store::SessionContext;
+use crate::store::{Displaced, SessionContext};
 
 /// The parameter, and the hidden field, that carries a sealed request.
 pub const PENDING: &str = "pending";
@@ -147,7 +148,7 @@ async fn step(
         Some(login) => app.store.consent(&login.user.id, &client.id).await?,
         None => None,
     };
-    let subject = session.as_ref().map(|login| app.hooks.subject(&login.user, client));
+    let subject = session.as_ref().map(|login| app.hooks.subject(&login.user, client)).transpose()?;
     let facts = Facts {
         prompt: asked.prompt,
         max_age: asked.max_age,
@@ -159,7 +160,7 @@ async fn step(
         }),
         hinted_subject: hinted.as_deref(),
         claimed_subjects: subjects.as_deref(),
-        consent: consent_state(client, &pending, session.as_ref(), consent.as_ref(), request),
+        consent: consent_state(app, client, &pending, session.as_ref(), consent.as_ref(), request),
         now: request.now(),
     };
     let next = next_step(&facts);
@@ -190,6 +191,7 @@ async fn hinted_subject(app: &App, client: &Client, asked: &AuthorizeRequest) ->
 
 /// OpenID Connect Core 1.0 section 3.1.2.4: whether the user has agreed, or needn't.
 fn consent_state(
+    app: &App,
     client: &Client,
     pending: &Pending,
     session: Option<&SessionContext>,
@@ -203,9 +205,14 @@ fn consent_state(
     }
     let s256 = asked.challenge.as_ref().is_some_and(|challenge| challenge.method == ChallengeMethod::S256);
     let scope = asked.consent_scope();
-    let covered = client.may_reuse_consent(asked.response_type, &asked.redirect_uri, s256)
+    // In development, applications live on this machine.
+    let listener = match Listener::at(&asked.redirect_uri) {
+        Listener::Neighbour if app.development.is_some() => Listener::Owner,
+        listener => listener,
+    };
+    let covered = client.may_reuse_consent(asked.response_type, listener, s256)
         && consent.is_some_and(|consent| consent.covers(client.generation, &scope, request.now()));
-    if covered || client.may_skip_consent(asked.response_type) {
+    if covered || client.may_skip_consent(asked.response_type, listener) {
         ConsentState::NotNeeded
     } else {
         ConsentState::Missing
@@ -230,7 +237,8 @@ async fn respond(
         by: Some(Authentication::of(login, consent)),
         claims: asked.claims_request().and_then(|claims| claims.to_keep()),
         scope: asked.scope,
-        nonce: asked.nonce,
+        // Later ID tokens come of a code only.
+        nonce: asked.nonce.clone().filter(|_| wants(ResponseType::CODE)),
     };
     let offspring = if wants(ResponseType::CODE) { Offspring::Code } else { Offspring::One };
     let grant = issue::grant(app, authorization, offspring, now);
@@ -238,7 +246,7 @@ async fn respond(
         wants(ResponseType::CODE).then(|| issue::code(app, &grant, asked.redirect_uri, asked.challenge, now)).unzip();
     let access = wants(ResponseType::TOKEN).then(|| issue::access_token(app, &grant, now)).unzip();
     let id_token = if wants(ResponseType::ID_TOKEN) {
-        let nonce = grant.nonce.as_deref();
+        let nonce = asked.nonce.as_deref();
         let beside = Beside { access: access.1.as_ref(), code: code.1.as_ref() };
         Some(
             issue::id_token(
@@ -264,12 +272,20 @@ async fn respond(
         id_token,
         session_state,
     };
+    let user = &login.user.id;
+    let pushed_out = |access: &AccessToken| app.front_tokens.add(user, access.id.0, now).map(AccessTokenId);
     match (code.0, access.0) {
         (Some(code), access) => {
-            let pushed_out = app.codes.add(&login.user.id, code.id, now);
-            app.store.put_code(code, access, pushed_out).await?;
+            let in_place_of = Displaced {
+                code: app.codes.add(user, code.id.0, now).map(CodeId),
+                access: access.as_ref().and_then(pushed_out),
+            };
+            app.store.put_code(code, access, in_place_of).await?;
         }
-        (None, Some(access)) => app.store.put_access_token(access).await?,
+        (None, Some(access)) => {
+            let in_place_of = pushed_out(&access);
+            app.store.put_access_token(access, in_place_of).await?;
+        }
         (None, None) => {}
     }
     send(app, request, client, target.success(&response))

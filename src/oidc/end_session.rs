@@ -8,7 +8,6 @@ use super::authorize::{PENDING, page_address};
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::fault::{self, Fault};
-use crate::app::hook::Ending;
 use crate::app::pending_logout::PendingLogout;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
@@ -21,7 +20,6 @@ use crate::protocol::issuer::Endpoint;
 use crate::protocol::logout::{Hinted, Logout, LogoutRequest, Policy};
 use crate::protocol::parameter::refuse_repeated;
 use crate::protocol::redirect::PostLogoutTarget;
-use crate::store::SessionContext;
 
 /// Where the user is asked.
 const PROMPT: &str = "/logout";
@@ -46,6 +44,7 @@ pub async fn end_session(app: &App, request: &mut Request) -> Result<Reply, Faul
     let client = client(app, &logout).await?;
     // `sub` of the user for the client that the hint was issued to.
     let subject = login.as_ref().zip(client.as_ref()).map(|(login, client)| app.hooks.subject(&login.user, client));
+    let subject = subject.transpose()?;
     let subject = subject.as_deref().unwrap_or_default();
     if logout.must_ask(login.as_ref().map(|login| (subject, login.session.sid()))) {
         return to_prompt(app, request, logout);
@@ -121,13 +120,8 @@ fn to_prompt(app: &App, request: &Request, logout: Logout) -> Result<Reply, Faul
 pub async fn complete(app: &App, request: &Request, logout: &Logout) -> Result<Reply, Fault> {
     let client = client(app, logout).await?;
     let target = client.as_ref().and_then(|client| logout.target(client, app.beside()));
-    if !app.hooks.is_empty()
-        && let Some(SessionContext { session, user }) = &browser::session(app, request).await?
-    {
-        let next = target.as_ref().map(PostLogoutTarget::uri);
-        app.hooks.logout(Ending { user, sid: session.sid(), client: client.as_deref(), next }).await;
-    }
-    let cookies = browser::end_session(app, request).await?;
+    let next = target.as_ref().map(PostLogoutTarget::uri);
+    let cookies = browser::end_session(app, request, client.as_deref(), next).await?;
     let reply = match target {
         Some(target) => Reply::redirect_see_other(&target.location()).no_store(),
         None => {

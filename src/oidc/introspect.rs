@@ -96,7 +96,7 @@ async fn tell<T>(
         return Ok(Err(void.to_string().into()));
     }
     let user = found.user.as_deref();
-    let subject = user.map(|user| app.hooks.subject(user, client));
+    let subject = user.map(|user| app.hooks.subject(user, client)).transpose()?;
     let more = app.hooks.introspection(About { client, user, scope: token.scope }).await?;
     let answer = Answer::new(&app.issuer, client, user.zip(subject.as_deref()), token).with(more);
     let answer = if settings.include_scope { answer.with_scope(token) } else { answer };

@@ -30,7 +30,7 @@ pub async fn userinfo(app: &App, request: &mut Request) -> Result<Reply, Fault> 
     // What a client got for itself says nothing about anybody.
     let user = access.user.as_deref().ok_or_else(bearer::no_user)?;
     let asked = access.grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
-    let subject = app.hooks.subject(user, &client);
+    let subject = app.hooks.subject(user, &client)?;
     let scope = &access.token.scope;
     let claims = userinfo_claims(user, &subject, scope, asked.as_ref());
     let mut claims = app.hooks.claims(claims, About { client: &client, user: Some(user), scope }).await?;

@@ -91,9 +91,10 @@ impl Hinted {
         Ok(Self { subject, session })
     }
 
-    /// Section 2: whether that is this user, in this session where the token names one.
+    /// Section 2: whether that is this user in this session. A token that names no session was issued in none: that of a password
+    /// grant, or one that a client made itself, which can sign with its secret.
     fn means(&self, subject: &str, session: SessionId) -> bool {
-        self.subject == subject && self.session.as_ref().is_none_or(|sid| *sid == session.to_string())
+        self.subject == subject && self.session.as_ref().is_some_and(|sid| *sid == session.to_string())
     }
 }
 
@@ -298,7 +299,7 @@ mod tests {
         let (ada, here, elsewhere) = ("ada", session("here"), session("elsewhere"));
         for (hint, asks) in [
             (Some(hinted("ada", Some(here))), false),
-            (Some(hinted("ada", None)), false),
+            (Some(hinted("ada", None)), true),
             (Some(hinted("ada", Some(elsewhere))), true),
             (Some(hinted("bob", Some(here))), true),
             (Some(hinted("bob", None)), true),

@@ -57,13 +57,13 @@ impl ResponseMode {
 
     /// Multiple Response Types section 5: the mode of a response type that comes without one.
     pub const fn default_for(response_type: ResponseType) -> Self {
-        if carries_token(response_type) { Self::Fragment } else { Self::Query }
+        if response_type.has_tokens() { Self::Fragment } else { Self::Query }
     }
 
     /// Multiple Response Types sections 3 and 5: what carries a token never stands in a query, where servers and histories
     /// would keep it.
     pub fn is_allowed_for(self, response_type: ResponseType) -> bool {
-        self != Self::Query || !carries_token(response_type)
+        self != Self::Query || !response_type.has_tokens()
     }
 
     /// The mode that a request's errors are sent in, whatever else is wrong with it: the one it asks for, where that can
@@ -130,10 +130,6 @@ impl AuthorizationResponse {
         }
         all
     }
-}
-
-const fn carries_token(response_type: ResponseType) -> bool {
-    response_type.has(ResponseType::ID_TOKEN) || response_type.has(ResponseType::TOKEN)
 }
 
 #[cfg(test)]

@@ -242,6 +242,7 @@ async fn look_once(app: &App, watch: &mut ClockWatch, uptime: Duration) {
     let now = app.clock.now();
     app.passwords.lane().release_idle(now, IDLE_MEMORY);
     app.codes.forget(now);
+    app.front_tokens.forget(now);
     if let Err(error) = app.passwords.learn_costs(&app.store).await {
         tracing::warn!(%error, "what password hashes cost could not be looked at");
     }

@@ -30,8 +30,8 @@ use zeroize::Zeroizing;
 use self::embedded::Embedded;
 pub(crate) use self::embedded::file::{Draft, warn_if_open_to_others};
 pub use self::outcome::{
-    AccessContext, CodeContext, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision, Rotation,
-    SessionContext, StoreError, TokenContext,
+    AccessContext, CodeContext, Displaced, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision,
+    Rotation, SessionContext, StoreError, TokenContext,
 };
 use crate::base::clock::Timestamp;
 use crate::jose::seal::ServerKey;
@@ -283,21 +283,25 @@ impl Store {
 /// Grants, codes and tokens.
 impl Store {
     /// Stores a code with the grant that it is for, and an access token of that grant where one is given out along with the code.
-    /// Another code that wasn't redeemed goes, where one is named.
+    /// Another code that wasn't redeemed goes, and another access token, where they are named.
     pub async fn put_code(
         &self,
         code: Code,
         access: Option<AccessToken>,
-        in_place_of: Option<CodeId>,
+        in_place_of: Displaced,
     ) -> Result<(), StoreError> {
         let Self::Embedded(engine) = self;
         engine.put_code(code, access, in_place_of).await
     }
 
-    /// Stores an access token that carries its grant: nothing else ever comes from that.
-    pub async fn put_access_token(&self, token: AccessToken) -> Result<(), StoreError> {
+    /// Stores an access token that carries its grant: nothing else ever comes from that. Another one goes, where one is named.
+    pub async fn put_access_token(
+        &self,
+        token: AccessToken,
+        in_place_of: Option<AccessTokenId>,
+    ) -> Result<(), StoreError> {
         let Self::Embedded(engine) = self;
-        engine.put_access_token(token).await
+        engine.put_access_token(token, in_place_of).await
     }
 
     /// Stores a grant with its first tokens.

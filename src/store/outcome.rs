@@ -15,7 +15,7 @@ use crate::jose::key::PrivateKey;
 use crate::model::client::Client;
 use crate::model::consent::Consent;
 use crate::model::grant::{AccessToken, Code, Grant, NewTokens, Redemption, RefreshToken, Void};
-use crate::model::id::{ClientId, KeyId};
+use crate::model::id::{AccessTokenId, ClientId, CodeId, KeyId};
 use crate::model::session::Session;
 use crate::model::user::User;
 
@@ -191,6 +191,15 @@ pub struct SessionContext {
     pub session: Session,
     /// Who logged in.
     pub user: Arc<User>,
+}
+
+/// Rows that make room for others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Displaced {
+    /// A code, unless it was redeemed.
+    pub code: Option<CodeId>,
+    /// An access token.
+    pub access: Option<AccessTokenId>,
 }
 
 /// A [`Redemption`] that owns its parts.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hallpass::base::clock::FixedClock;
+use hallpass::model::client::{GrantType, ResponseType};
 use tempfile::TempDir;
 
 use crate::harness::*;
@@ -180,6 +181,33 @@ async fn a_user_has_no_more_than_so_many_codes_that_wait() {
     }
     provider.pass(Duration::from_secs(601) + DAY);
     assert_eq!(sweep(&provider).await, 1000 + 2, "the codes, and two access tokens");
+}
+
+#[tokio::test]
+async fn a_user_has_no_more_than_so_many_tokens_in_front() {
+    let provider = Provider::start().await;
+    provider
+        .change_client(CLIENT, |client| {
+            client.response_types.push(ResponseType::TOKEN);
+            client.response_types.push(ResponseType::CODE.with(ResponseType::TOKEN));
+            client.grant_types.push(GrantType::Implicit);
+        })
+        .await;
+    let mut browser = provider.logged_in(ADA).await;
+    let mut tokens = Vec::new();
+    for number in 0..1006 {
+        let response_type = if number % 2 == 0 { "token" } else { "code token" };
+        let answer = browser.authorize(&request(&[("response_type", response_type), ("prompt", "none")])).await;
+        tokens.push(Answer::of(&answer).get("access_token").unwrap().to_owned());
+    }
+    for token in &tokens[..6] {
+        assert_eq!(provider.userinfo(token).await.status, 401, "it has made room");
+    }
+    for token in [&tokens[6], &tokens[1005]] {
+        assert_eq!(provider.userinfo(token).await.status, 200);
+    }
+    provider.pass(Duration::from_secs(601) + DAY);
+    assert_eq!(sweep(&provider).await, 1000 + 503 + 1, "the tokens, the codes beside them, and the code of the login");
 }
 
 #[tokio::test]

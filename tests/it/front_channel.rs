@@ -329,6 +329,30 @@ async fn rfc6749_10_2_public_clients_without_codes_may_skip_consent() {
 }
 
 #[tokio::test]
+async fn rfc8252_8_6_tokens_go_unasked_to_https_addresses_only() {
+    let provider = provider().await;
+    let uris = ["https://app.example/callback", "http://localhost/cb", "com.example.app:/cb"];
+    for (client, require_consent) in [(CLIENT, false), (CLIENT, true), (PUBLIC, false), (PUBLIC, true)] {
+        provider
+            .change_client(client, |client| {
+                uses(client, &["id_token token", "code"]);
+                client.redirect_uris = uris.map(ToOwned::to_owned).to_vec();
+                client.require_consent = require_consent;
+            })
+            .await;
+        let mut browser = provider.browser();
+        let asked = ask("id_token token", &[("client_id", client)]);
+        assert_eq!(Answer::of(&browser.complete(ADA, &asked).await).get("error"), None, "agreed, where that is asked");
+        for uri in ["https://app.example/callback", "http://localhost:4444/cb", "com.example.app:/cb"] {
+            let silent = [("client_id", client), ("redirect_uri", uri), ("prompt", "none")];
+            let answer = Answer::of(&browser.authorize(&ask("id_token token", &silent)).await);
+            let expected = if uri.starts_with("https") { None } else { Some("consent_required") };
+            assert_eq!(answer.get("error"), expected, "{client} {require_consent} {uri}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn oidc_core_3_1_2_1_prompt_none_renews_in_the_fragment() {
     let provider = provider().await;
     let mut browser = provider.browser();

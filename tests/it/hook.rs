@@ -228,6 +228,23 @@ async fn rp_initiated_2_a_hint_is_compared_with_the_subject_that_a_hook_names() 
 }
 
 #[tokio::test]
+async fn oidc_core_2_what_is_no_subject_is_nobodys() {
+    struct Named(String);
+    impl Hook for Named {
+        fn subject(&self, _user: &User, _client: &Client) -> Option<String> {
+            Some(self.0.clone())
+        }
+    }
+    for (named, holds) in
+        [("x".repeat(255), true), ("x".repeat(256), false), (String::new(), false), ("é".into(), false)]
+    {
+        let provider = Provider::start_with_hooks(&[], vec![Arc::new(Named(named))]).await;
+        let answer = harness::Answer::of(&provider.browser().complete(ADA, &request(&[])).await);
+        assert_eq!(answer.get("error"), if holds { None } else { Some("server_error") });
+    }
+}
+
+#[tokio::test]
 async fn users_for_whom_no_hook_names_a_subject_have_their_id() {
     let provider = Provider::start_with_hooks(&[], vec![Arc::new(Mail)]).await;
     let code = provider.browser().code(BOB, &request(&[])).await;

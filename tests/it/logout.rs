@@ -136,6 +136,34 @@ async fn logout_ends_what_came_before_the_user_had_to_prove_again_who_they_are()
 }
 
 #[tokio::test]
+async fn logout_of_a_session_that_nobody_used_for_days_ends_its_tokens_too() {
+    let provider = Provider::start_with(&[("lifetimes.session_idle", "1h")]).await;
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let tokens = provider.redeem(&code).await.tokens();
+    provider.pass(Duration::from_secs(2 * 60 * 60));
+    assert!(!is_logged_in(&mut browser).await);
+    let tokens = provider.refresh(tokens.refresh()).await.tokens();
+    assert!(browser.get(&format!("/end-session?id_token_hint={}", tokens.id())).await.has_id("logout-done"));
+    assert_eq!(provider.userinfo(&tokens.access_token).await.status, 401);
+    assert_eq!(provider.refresh(tokens.refresh()).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
+async fn another_user_who_logs_in_logs_the_one_before_out() {
+    let provider = Provider::start().await;
+    let mut browser = provider.browser();
+    let code = browser.code(ADA, &request(&[])).await;
+    let ada = provider.redeem(&code).await.tokens();
+    provider.pass(Duration::from_secs(60));
+    let page = browser.authorize(&request(&[("prompt", "login")])).await;
+    assert_eq!(provider.userinfo(&ada.access_token).await.status, 200, "asking ends nothing");
+    browser.log_in(&page, BOB, PASSWORD).await;
+    assert_eq!(provider.userinfo(&ada.access_token).await.status, 401);
+    assert_eq!(provider.refresh(ada.refresh()).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
 async fn logout_during_a_code_exchange_leaves_no_live_token() {
     let provider = Provider::start().await;
     let (mut redeemed, mut refused) = (0, 0);

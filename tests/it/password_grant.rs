@@ -145,6 +145,16 @@ async fn django_a_wrong_password_is_403_access_denied() {
 }
 
 #[tokio::test]
+async fn rp_initiated_2_its_id_token_is_of_no_session_so_the_user_is_asked() {
+    let provider = Provider::start_with_passwords(&[ON], "openid").await;
+    let form = [("grant_type", "password"), ("username", ADA), ("password", PASSWORD)];
+    let tokens = provider.token(CLIENT, SECRET, &form).await.tokens();
+    let mut browser = provider.logged_in(ADA).await;
+    let page = browser.get(&format!("/end-session?id_token_hint={}", tokens.id())).await;
+    assert!(page.has_id("logout-confirm"), "{page:?}");
+}
+
+#[tokio::test]
 async fn rfc6749_4_3_2_a_client_that_tries_many_accounts_from_many_addresses_is_slowed_down() {
     let settings = [ON, ("throttle.enabled", "true"), ("http.trusted_proxies", "127.0.0.1")];
     let provider = Provider::start_with_passwords(&settings, "openid").await;

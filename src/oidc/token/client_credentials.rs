@@ -33,6 +33,6 @@ pub(super) async fn issue(
         scope: grant.scope,
         id_token: None,
     };
-    app.store.put_access_token(token).await?;
+    app.store.put_access_token(token, None).await?;
     Ok(response)
 }

@@ -49,7 +49,7 @@ pub(super) async fn redeem(
     let response = issue::token_response(app, &occasion, &minted).await?;
     match app.store.redeem_code(&found.token.id, redemption, minted.rows, now).await? {
         Redeem::Granted => {
-            app.codes.remove(&user.id, found.token.id);
+            app.codes.remove(&user.id, found.token.id.0);
             Ok(response)
         }
         Redeem::Reused => {

@@ -5,7 +5,7 @@ use super::sample::{Family, NOW, given, secs};
 use crate::model::grant::{EndReason, Ended, Redeem, RedeemRefusal};
 use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, RefreshTokenId};
 use crate::model::user::User;
-use crate::store::{OwnedRedemption, Put, Store};
+use crate::store::{Displaced, OwnedRedemption, Put, Store};
 
 /// A value with the same id as `bearer` and another secret, as somebody would make it who knows the id.
 fn forged(bearer: &Bearer) -> Bearer {
@@ -71,13 +71,13 @@ async fn a_code_that_nobody_redeems_leaves_no_grant(store: Store) {
     assert!(family.store.grant(&family.id).await.unwrap().is_none(), "there is none before the code is redeemed");
     let next = super::sample::bearer(secs(700));
     let code = Family::code_for(&next, family.granted.clone());
-    family.store.put_code(code.clone(), None, Some(family.code_id())).await.unwrap();
+    family.store.put_code(code.clone(), None, Displaced { code: Some(family.code_id()), access: None }).await.unwrap();
     assert!(family.store.find_code(&family.code).await.unwrap().is_none(), "the new one took its place");
     let redemption = OwnedRedemption { digest: next.digest(), ..family.redemption() };
     let redeem = family.store.redeem_code(&code.id, redemption, family.issue(NOW).tokens, NOW).await;
     assert_eq!(redeem, Ok(Redeem::Granted));
     let third = Family::code_for(&super::sample::bearer(secs(700)), family.granted.clone());
-    family.store.put_code(third, None, Some(code.id)).await.unwrap();
+    family.store.put_code(third, None, Displaced { code: Some(code.id), access: None }).await.unwrap();
     assert!(family.store.find_code(&next).await.unwrap().is_some(), "one that was redeemed stays, to notice a reuse");
     family.store.sweep(NOW + secs(701), 10).await.unwrap();
     assert!(family.store.find_code(&next).await.unwrap().is_none());

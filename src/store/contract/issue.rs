@@ -4,14 +4,14 @@ use super::for_every_engine;
 use super::sample::{Family, NOW, bearer, secs};
 use crate::model::grant::{EndReason, Grant, Redeem};
 use crate::model::id::{AccessTokenId, GrantId};
-use crate::store::Store;
+use crate::store::{Displaced, Store};
 
 async fn oidc_core_3_3_3_a_token_beside_a_code_is_of_its_family(store: Store) {
     let family = Family::start(store).await;
     let mut front = family.issue(NOW);
     front.tokens.access.granted = Some(Box::new(family.granted.clone()));
     let code = Family::code_for(&family.code, family.granted.clone());
-    family.store.put_code(code, Some(front.tokens.access.clone()), None).await.unwrap();
+    family.store.put_code(code, Some(front.tokens.access.clone()), Displaced::default()).await.unwrap();
     assert!(family.opens(&front.access, NOW).await);
     assert!(
         family.store.grant(&family.id).await.unwrap().is_none(),
@@ -38,7 +38,7 @@ async fn rfc6749_4_4_a_client_s_own_token_has_no_user_and_is_all_there_is_of_its
     let mut issue = family.issue(NOW);
     issue.tokens.access.grant = own;
     issue.tokens.access.granted = Some(Box::new(grant));
-    family.store.put_access_token(issue.tokens.access.clone()).await.unwrap();
+    family.store.put_access_token(issue.tokens.access.clone(), None).await.unwrap();
 
     let found = family.store.find_access_token(&issue.access).await.unwrap().unwrap();
     assert_eq!((found.grant.id, found.user.is_none(), found.consent.is_none()), (own, true, true));
@@ -53,7 +53,7 @@ async fn a_client_s_own_token_goes_with_its_client(store: Store) {
     let family = Family::start(store).await;
     let mut issue = family.issue(NOW);
     issue.tokens.access.granted = Some(Box::new(Grant { user: None, user_generation: 0, ..family.granted.clone() }));
-    family.store.put_access_token(issue.tokens.access.clone()).await.unwrap();
+    family.store.put_access_token(issue.tokens.access.clone(), None).await.unwrap();
     let mut client = family.client.clone();
     client.end_all();
     family.store.update_client(client).await.unwrap();

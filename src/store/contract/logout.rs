@@ -10,7 +10,7 @@ use crate::model::grant::{Grant, Redeem, RedeemRefusal, Rotate, RotateRefusal, V
 use crate::model::id::{Bearer, CodeId, GrantId, SessionId};
 use crate::model::scope::Scope;
 use crate::model::session::{EndedGrants, EndedSession};
-use crate::store::{OwnedRedemption, Store};
+use crate::store::{Displaced, OwnedRedemption, Store};
 
 /// Until when it matters that a session has ended.
 const NEEDED_UNTIL: Timestamp = Timestamp::from_secs(NOW.as_secs() + 200_000);
@@ -40,7 +40,7 @@ async fn code(family: &Family, sid: SessionId, scope: &str) -> Bearer {
     let bearer = bearer(secs(100_000));
     let scope = Scope::parse(scope);
     let grant = Grant { id: GrantId(bearer.id()), session: Some(sid), scope, ..family.granted.clone() };
-    family.store.put_code(Family::code_for(&bearer, grant), None, None).await.unwrap();
+    family.store.put_code(Family::code_for(&bearer, grant), None, Displaced::default()).await.unwrap();
     bearer
 }
 

@@ -11,7 +11,7 @@ use crate::model::client::Client;
 use crate::model::grant::{EndReason, Grant, Redeem, Rotate, RotateRefusal};
 use crate::model::id::{Bearer, ClientId, CodeId, GrantId, RefreshTokenId, UserId};
 use crate::model::user::User;
-use crate::store::{OwnedRedemption, Put, Store};
+use crate::store::{Displaced, OwnedRedemption, Put, Store};
 
 /// Where somebody who works and somebody who ends it meet.
 #[derive(Default)]
@@ -70,7 +70,7 @@ async fn more_codes(family: &Family, number: usize) -> Vec<Bearer> {
     for _ in 0..number {
         let bearer = bearer(secs(100_000));
         let grant = Grant { id: GrantId(bearer.id()), ..family.granted.clone() };
-        family.store.put_code(Family::code_for(&bearer, grant), None, None).await.unwrap();
+        family.store.put_code(Family::code_for(&bearer, grant), None, Displaced::default()).await.unwrap();
         codes.push(bearer);
     }
     codes
@@ -130,7 +130,7 @@ async fn rfc7009_2_1_a_token_taken_back_while_its_code_is_redeemed_stays_dead(st
         front.tokens.access.grant = grant.id;
         front.tokens.access.granted = Some(Box::new(grant));
         issue.tokens.access.grant = GrantId(code.id());
-        family.store.put_access_token(front.tokens.access.clone()).await.unwrap();
+        family.store.put_access_token(front.tokens.access.clone(), None).await.unwrap();
         assert!(family.opens(&front.access, NOW).await);
         let (id, token) = (CodeId(code.id()), front.tokens.access.id);
         let redemption = OwnedRedemption { digest: code.digest(), ..family.redemption() };
@@ -205,7 +205,7 @@ async fn what_is_issued_while_a_consent_is_withdrawn_lives_only_under_the_next_o
             let consent_generation = family.store.consent(user, client).await.unwrap().unwrap().generation;
             let bearer = bearer(secs(100_000));
             let grant = Grant { id: GrantId(bearer.id()), consent_generation, ..family.granted.clone() };
-            family.store.put_code(Family::code_for(&bearer, grant), None, None).await.unwrap();
+            family.store.put_code(Family::code_for(&bearer, grant), None, Displaced::default()).await.unwrap();
             issued.push((bearer, consent_generation));
             meeting.note();
         }

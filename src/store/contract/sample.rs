@@ -12,7 +12,7 @@ use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, Refresh
 use crate::model::scope::Scope;
 use crate::model::session::Session;
 use crate::model::user::User;
-use crate::store::{OwnedRedemption, Put, Rotation, Store};
+use crate::store::{Displaced, OwnedRedemption, Put, Rotation, Store};
 
 /// When everything here happens.
 pub(in crate::store) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -123,7 +123,7 @@ impl Family {
             ends_at: NOW + secs(90_000),
             ended: None,
         };
-        store.put_code(Self::code_for(&code, grant.clone()), None, None).await.unwrap();
+        store.put_code(Self::code_for(&code, grant.clone()), None, Displaced::default()).await.unwrap();
         Self { store, client, user, code, id, granted: grant }
     }
 

@@ -12,31 +12,35 @@ use crate::model::grant::{
     RotateRefusal, decide_redeem, decide_rotate,
 };
 use crate::model::id::{AccessTokenId, Bearer, CodeId, GrantId, RefreshTokenId};
-use crate::store::{CodeContext, OwnedRedemption, Rotation, StoreError, TokenContext};
+use crate::store::{CodeContext, Displaced, OwnedRedemption, Rotation, StoreError, TokenContext};
 
 impl Embedded {
     pub(in crate::store) async fn put_code(
         &self,
         code: Code,
         access: Option<AccessToken>,
-        in_place_of: Option<CodeId>,
+        in_place_of: Displaced,
     ) -> Result<(), StoreError> {
         self.write(move |change| {
-            if let Some(other) = in_place_of
+            if let Some(other) = in_place_of.code
                 && get_code(change, other)?.is_some_and(|other| other.spent_at.is_none())
             {
                 CODES.remove(change, other.0.as_bytes())?;
             }
             if let Some(access) = &access {
-                add_access(change, access)?;
+                add_access(change, access, in_place_of.access)?;
             }
             put_code(change, &code)
         })
         .await
     }
 
-    pub(in crate::store) async fn put_access_token(&self, token: AccessToken) -> Result<(), StoreError> {
-        self.write(move |change| add_access(change, &token)).await
+    pub(in crate::store) async fn put_access_token(
+        &self,
+        token: AccessToken,
+        in_place_of: Option<AccessTokenId>,
+    ) -> Result<(), StoreError> {
+        self.write(move |change| add_access(change, &token, in_place_of)).await
     }
 
     pub(in crate::store) async fn put_grant(&self, grant: Grant, tokens: NewTokens) -> Result<(), StoreError> {
@@ -227,7 +231,10 @@ fn put_code(change: &Change<'_>, code: &Code) -> Result<(), Fault> {
     CODES.put(change, code.id.0.as_bytes(), code)
 }
 
-fn add_access(change: &Change<'_>, token: &AccessToken) -> Result<(), Fault> {
+fn add_access(change: &Change<'_>, token: &AccessToken, in_place_of: Option<AccessTokenId>) -> Result<(), Fault> {
+    if let Some(other) = in_place_of {
+        ACCESS_TOKENS.remove(change, other.0.as_bytes())?;
+    }
     ACCESS_TOKENS.add(change, token.id.0.as_bytes(), token)
 }
 
@@ -254,7 +261,7 @@ fn put_refresh(change: &Change<'_>, token: &RefreshToken) -> Result<(), Fault> {
 }
 
 fn put_tokens(change: &Change<'_>, tokens: &NewTokens) -> Result<(), Fault> {
-    add_access(change, &tokens.access)?;
+    add_access(change, &tokens.access, None)?;
     tokens.refresh.as_ref().map_or(Ok(()), |refresh| put_refresh(change, refresh))
 }
 
