@@ -197,7 +197,7 @@ impl App {
         let browser_state = settings.session_management.enabled.then(|| {
             endpoints.push(Endpoint::CheckSessionIframe);
             let anonymous_key = settings.session_management.anonymous_key.as_deref();
-            BrowserState::new(Site::of(&issuer), store.server_key(), anonymous_key)
+            BrowserState::new(Site::of(&issuer), store.server_key(), anonymous_key, random.clone())
         });
         let grant_types = grant_types(&settings);
         let metadata = Metadata::new(&Offer {

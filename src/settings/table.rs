@@ -149,8 +149,8 @@ keys! {
     session_management: SessionManagement {
         /// Offer it.
         enabled: bool = false, Switch, restart;
-        /// A text that several servers of one name share, so that browsers in which nobody is logged in look alike to
-        /// them. When it is not set, the store's key serves for it.
+        /// A text that several servers of one name share, so that each accepts the value by which another knows a browser
+        /// in which nobody is logged in. When it is not set, the store's key serves for it.
         anonymous_key: Option<String>, Optional(Label), like("any text"), restart;
     }
 

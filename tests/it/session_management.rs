@@ -124,8 +124,10 @@ async fn session_management_2_the_state_is_unchanged_until_the_user_logs_out() {
     assert_ne!(browser.session(), before.as_deref());
     assert_eq!(answer(&browser, CLIENT, &session_state, "https://app.example"), "unchanged");
 
+    let logged_in = state(&browser).unwrap().to_owned();
     log_out(&mut browser).await;
-    assert_eq!(state(&browser), Some(anonymous.as_str()));
+    assert!(![anonymous.as_str(), &logged_in].contains(&state(&browser).unwrap()), "a fresh one");
+    assert_eq!(line(&browser.get("/").await), None, "which stays");
     assert_eq!(answer(&browser, CLIENT, &session_state, "https://app.example"), "changed");
     // The next login is another session.
     let response = browser.complete(ADA, &request(&[])).await;
@@ -209,20 +211,42 @@ async fn session_management_3_2_on_https_frames_of_other_sites_may_read_the_cook
 }
 
 #[tokio::test]
-async fn django_the_anonymous_state_comes_from_a_key_that_servers_share() {
+async fn session_management_3_2_no_other_browser_knows_the_anonymous_state() {
+    let provider = Provider::start_with(&[ON]).await;
+    let (mut browser, mut stranger) = (provider.browser(), provider.browser());
+    browser.get("/").await;
+    stranger.get("/").await;
+    assert_ne!(state(&browser), state(&stranger));
+    // A page that makes a session_state of the value that its own server got learns nothing from the frame: it says the
+    // same whether somebody is logged in or not.
+    let origin = "https://stranger.example";
+    let digest = Sha256::digest(format!("{CLIENT} {origin} {} salt", state(&stranger).unwrap()));
+    let made = format!("{}.salt", hex(&digest));
+    assert_eq!(answer(&stranger, CLIENT, &made, origin), "unchanged");
+    assert_eq!(answer(&browser, CLIENT, &made, origin), "changed");
+    browser.complete(ADA, &request(&[])).await;
+    assert_eq!(answer(&browser, CLIENT, &made, origin), "changed");
+    log_out(&mut browser).await;
+    assert_eq!(answer(&browser, CLIENT, &made, origin), "changed");
+}
+
+#[tokio::test]
+async fn django_an_anonymous_state_stays_the_same_with_all_servers_that_share_its_key() {
     let shared = ("session_management.anonymous_key", "the same on all servers");
     let (one, other, own) = (
         Provider::start_with(&[ON, shared]).await,
         Provider::start_with(&[ON, shared]).await,
         Provider::start_with(&[ON]).await,
     );
-    let anonymous = async |provider: &Provider| {
-        let mut browser = provider.browser();
-        browser.get("/").await;
-        state(&browser).unwrap().to_owned()
+    let mut browser = one.browser();
+    browser.get("/").await;
+    assert_eq!(line(&browser.get("/").await), None, "it stays");
+    let value = state(&browser).unwrap();
+    let accepts = async |provider: &Provider| {
+        let port = provider.issuer.rsplit(':').next().unwrap();
+        let cookie = format!("op_browser_state-{port}={value}");
+        line(&exchange("GET", &format!("{}/", provider.issuer), &[("cookie", &cookie)], None).await).is_none()
     };
-    assert_eq!(anonymous(&one).await, anonymous(&other).await);
-    assert_eq!(anonymous(&own).await, anonymous(&own).await);
-    assert_ne!(anonymous(&one).await, anonymous(&own).await);
-    assert!(anonymous(&own).await.len() >= 43);
+    assert!(accepts(&one).await && accepts(&other).await);
+    assert!(!accepts(&own).await, "it has another key");
 }
