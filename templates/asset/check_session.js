@@ -78,18 +78,32 @@
     return sha256([parts[1], origin, state, parts[3]].join(" ")) === parts[2] ? "unchanged" : "changed";
   }
 
-  // The page that holds this frame, or another frame of that page: section 3.1 has the question come from one.
-  function isNear(source) {
-    return source !== window && (source === window.parent || source.parent === window.parent);
+  // The origin of the page that holds this frame, as the browser says, or else as the request for the frame said; null where
+  // neither does, because that page keeps it to itself.
+  function originAround() {
+    var ancestors = window.location.ancestorOrigins;
+    if (ancestors) {
+      return ancestors[0];
+    }
+    return document.referrer ? new URL(document.referrer).origin : null;
+  }
+
+  // Whether it is the page that holds this frame, or another frame of that page, where section 3.1 has the question come
+  // from. Section 3.2: not one of another origin, such as an advertisement. A page without an origin can't be answered.
+  function mayAsk(source, origin) {
+    if (!source || source === window || origin === "null") {
+      return false;
+    }
+    return source === window.parent || (source.parent === window.parent && origin === originAround());
   }
 
   window.addEventListener("message", function (event) {
     var message = event.data;
-    // Answers aren't answered, or two frames would talk for ever. A page without an origin can't be answered.
+    // Answers aren't answered, or two frames would talk for ever.
     if (typeof message !== "string" || ["unchanged", "changed", "error"].indexOf(message) >= 0) {
       return;
     }
-    if (event.source && isNear(event.source) && event.origin !== "null") {
+    if (mayAsk(event.source, event.origin)) {
       event.source.postMessage(answer(message, event.origin), event.origin);
     }
   });

@@ -11,15 +11,17 @@ const STATE = "4bMd0fJ0JXUgbb1sVcMpB6o0vEoCHWoYgJzK2lZl2QE";
 // The same as in src/protocol/session_state.rs.
 const VECTOR = "14243a3eff42749a835e04ee8661209982c8790ad1ba4d14f0a693f8e294b350.c2FsdHNhbHRzYWx0c2FsdA";
 
-// The frame in a page, beside another frame.
-function frame(cookie = `other=1; state=${STATE}; state2=x`) {
+// The frame in a page, beside another frame. By default it knows what Chromium tells it of the page.
+function frame({ location = { ancestorOrigins: ["https://app.example"] }, referrer = "" } = {}) {
+  const cookie = `other=1; state=${STATE}; state2=x`;
   const listeners = [];
   const page = { said: [], postMessage: (message, origin) => page.said.push([message, origin]) };
   page.parent = page;
   const beside = { said: [], postMessage: (message, origin) => beside.said.push([message, origin]), parent: page };
-  const window = { parent: page, addEventListener: (_, listener) => listeners.push(listener) };
-  const document = { cookie, currentScript: { getAttribute: (name) => (name === "data-cookie" ? "state" : null) } };
-  vm.runInNewContext(script, { window, document });
+  const window = { parent: page, location, addEventListener: (_, listener) => listeners.push(listener) };
+  const currentScript = { getAttribute: (name) => (name === "data-cookie" ? "state" : null) };
+  const document = { cookie, referrer, currentScript };
+  vm.runInNewContext(script, { window, document, URL });
   const ask = (data, origin = "https://app.example", source = page) => {
     for (const listener of listeners) listener({ data, origin, source });
     return source?.said?.splice(0) ?? [];
@@ -91,4 +93,37 @@ test("session_management_3_1 only the page around and its frames are answered, a
   window.said = [];
   window.postMessage = (...said) => window.said.push(said);
   assert.deepEqual(ask(asked, "https://app.example", window), []);
+});
+
+// What a frame knows of the page around it, by browser and by that page's Referrer-Policy.
+const KNOWN = [
+  { location: { ancestorOrigins: ["https://app.example", "https://portal.example"] }, referrer: "" },
+  { location: { ancestorOrigins: ["https://app.example"] }, referrer: "https://evil.example/" },
+  // strict-origin-when-cross-origin, which is the default, and unsafe-url.
+  { location: {}, referrer: "https://app.example/" },
+  { location: {}, referrer: "https://app.example:443/page?query#" },
+];
+
+test("session_management_3_2 frames of the page are answered when they have its origin", () => {
+  for (const known of KNOWN) {
+    const { ask, beside } = frame(known);
+    const asked = `web ${VECTOR}`;
+    assert.deepEqual(ask(asked, "https://app.example", beside), [["unchanged", "https://app.example"]]);
+    for (const other of ["https://evil.example", "http://app.example", "https://app.example:8443", "https://portal.example"]) {
+      const own = `web ${sessionState("web", other, STATE, "salt")}`;
+      assert.deepEqual(ask(own, other, beside), [], `${other} ${JSON.stringify(known)}`);
+      assert.deepEqual(ask("nonsense", other, beside), [], other);
+    }
+  }
+});
+
+test("session_management_3_2 where nothing tells the origin of the page only the page itself is answered", () => {
+  const asked = `web ${VECTOR}`;
+  const unknown = [{ location: {} }, { location: { ancestorOrigins: ["null"] } }, { location: { ancestorOrigins: [] } }];
+  for (const known of unknown) {
+    const { ask, beside } = frame(known);
+    assert.deepEqual(ask(asked, "https://app.example", beside), [], JSON.stringify(known));
+    assert.deepEqual(ask(asked, "null", beside), [], JSON.stringify(known));
+    assert.deepEqual(ask(asked), [["unchanged", "https://app.example"]], JSON.stringify(known));
+  }
 });

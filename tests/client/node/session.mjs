@@ -97,3 +97,24 @@ person("says so when somebody else logs in in the same browser", async (page) =>
   await press(tab, "#persona-bob");
   await becomes(page, "signed out elsewhere");
 });
+
+person("has the provider's frame for itself: a frame of another origin beside it gets no answer", async (page) => {
+  const address = "http://elsewhere.example/";
+  const body = `<!doctype html><script>
+    const heard = [];
+    addEventListener("message", ({ data }) => heard.push(data));
+    parent[0].postMessage("client hash.salt", "*");
+  </script>`;
+  await page.route(address, (route) => route.fulfill({ contentType: "text/html", body }));
+  await logIn(page);
+  await says(page, "unchanged");
+  assert.ok(await page.evaluate(() => window[0] === window.frames.op));
+  await page.evaluate((src) => {
+    const frame = Object.assign(document.createElement("iframe"), { src });
+    document.body.append(frame);
+    return new Promise((resolve) => (frame.onload = resolve));
+  }, address);
+  // Its question came before this one.
+  assert.equal(await nextAnswer(page), "unchanged");
+  assert.deepEqual(await page.frame({ url: address }).evaluate(() => heard), []);
+});
