@@ -107,6 +107,11 @@ pub async fn held_session(app: &App, request: &Request) -> Result<Option<Session
     }
 }
 
+/// Whether the browser sends a session's cookie, whatever is in it.
+pub(super) fn brings_session(app: &App, request: &Request) -> bool {
+    request.cookie(app.cookies.session.name()).is_some()
+}
+
 /// The live session of the browser, and who is logged in. This is a use of it.
 ///
 /// # Errors
@@ -162,7 +167,7 @@ pub async fn end_session(
     client: Option<&Client>,
     next: Option<&str>,
 ) -> Result<Vec<SetCookie>, Fault> {
-    if request.cookie(app.cookies.session.name()).is_none() {
+    if !brings_session(app, request) {
         return Ok(Vec::new());
     }
     // Alive or not: whoever comes back after days to log out means what was granted then.

@@ -67,6 +67,11 @@ impl BrowserState {
         }
     }
 
+    /// Whether it looks like a value of ours. Who doesn't know the session can't say more of the value of one.
+    fn is_plausible(&self, value: &str) -> bool {
+        parse_base64url_array::<32>(value).is_some() || self.is_anonymous(value)
+    }
+
     /// Whether a browser has the right value while this session is open, or none is.
     fn fits(&self, value: &str, sid: Option<SessionId>) -> bool {
         match sid {
@@ -100,10 +105,16 @@ pub async fn keep(app: &App, request: &Request, reply: Reply) -> Reply {
     if reply.sets_cookie(state.cookie_name()) || !brings_its_cookies(request) {
         return reply;
     }
+    let held = request.cookie(state.cookie_name());
+    // This cookie comes along where that of the session doesn't, as with images and frames of other sites, and not every
+    // browser says that it is there: somebody may be logged in. Logins and logouts set it themselves.
+    if !browser::brings_session(app, request) && held.is_some_and(|value| state.is_plausible(value)) {
+        return reply;
+    }
     // When the store can't be read now, the next answer will bring it.
     let Ok(login) = browser::live_session(app, request).await else { return reply };
     let sid = login.map(|login| login.session.sid());
-    if request.cookie(state.cookie_name()).is_some_and(|value| state.fits(value, sid)) {
+    if held.is_some_and(|value| state.fits(value, sid)) {
         return reply;
     }
     reply.cookie(state.announce(sid))
@@ -165,6 +176,7 @@ mod tests {
             [format!("{others}.{code}"), format!("{own}."), format!("{own}.{}", &code[1..]), format!("{one}.")];
         for wrong in forged.iter().map(String::as_str).chain(["", ".", own, code, "stale"]) {
             assert!(!state.is_anonymous(wrong), "{wrong}");
+            assert_eq!(state.is_plausible(wrong), wrong == code, "a session's could look like that: {wrong}");
         }
         assert!(!one.contains(' '), "the hash of the frame is made of parts with spaces between them");
     }

@@ -198,6 +198,37 @@ async fn session_management_3_2_requests_that_bring_no_cookies_along_change_noth
 }
 
 #[tokio::test]
+async fn session_management_3_2_a_request_without_the_sessions_cookie_does_not_log_out() {
+    // Whatever another site embeds of ours, on https, from a browser that doesn't say so (Fetch Metadata).
+    let provider = Provider::start_with(&[ON]).await;
+    let browser = provider.logged_in(ADA).await;
+    let mut embedded = browser.clone();
+    embedded.cookies.retain(|name, _| name.starts_with("op_browser_state"));
+    for path in ["/", "/login", "/logout", "/authorize", "/end-session"] {
+        assert_eq!(line(&embedded.get(path).await), None, "{path}");
+    }
+    assert_eq!(state(&embedded), state(&browser));
+    // What was never ours is replaced all the same.
+    for wrong in ["", "stale", "a.b", &"A".repeat(8000)] {
+        *embedded.cookies.values_mut().next().unwrap() = wrong.to_owned();
+        assert!(line(&embedded.get("/").await).is_some(), "{wrong:.20}");
+    }
+}
+
+#[tokio::test]
+async fn session_management_2_the_state_changes_when_the_session_is_over() {
+    let provider = Provider::start_with(&[ON]).await;
+    let mut browser = provider.browser();
+    let response = browser.complete(ADA, &request(&[])).await;
+    let session_state = Answer::of(&response).get("session_state").unwrap().to_owned();
+    provider.pass(Duration::from_secs(366 * 24 * 60 * 60));
+    browser.get("/").await;
+    assert_eq!(answer(&browser, CLIENT, &session_state, "https://app.example"), "changed");
+    assert!(browser.session().is_some(), "its cookie is still there");
+    assert_eq!(line(&browser.get("/").await), None, "an anonymous one, which stays");
+}
+
+#[tokio::test]
 async fn session_management_3_2_on_https_frames_of_other_sites_may_read_the_cookie() {
     let provider = Provider::start_with(&[ON, ("issuer", "https://127.0.0.1:{port}")]).await;
     // A proxy in front speaks TLS.
