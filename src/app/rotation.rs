@@ -76,6 +76,9 @@ pub async fn rotate(app: &App) -> Result<Vec<Due>, RotationError> {
             Due::Promote(kid) => tracing::info!(%kid, "this key signs from now on; the one before it has retired"),
             Due::Withdraw(kid) => tracing::info!(%kid, "this key has left the key set: what it signed has expired"),
             Due::Delete(kid) => tracing::info!(%kid, "this key is gone: what it signed is no hint any more"),
+            Due::Restamp(kid) => {
+                tracing::warn!(%kid, "this key has times of a clock that was wrong: what it waits for begins now");
+            }
         }
     }
     Ok(due)

@@ -84,6 +84,13 @@ pub struct SigningKey {
     pub public: PublicKey,
 }
 
+impl SigningKey {
+    /// Whether a clock that was wrong gave it one of its times.
+    fn is_ahead_of(&self, now: Timestamp) -> bool {
+        [Some(self.created_at), self.activated_at, self.retired_at].into_iter().flatten().any(|at| at > now + AHEAD)
+    }
+}
+
 /// Why a key can't be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefusal {
@@ -179,6 +186,9 @@ pub struct Outlook {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What a key's times may be ahead of the clock without anybody minding: so much is waited for.
+const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A step that keys take by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -195,6 +205,8 @@ pub enum Due {
     Withdraw(KeyId),
     /// A key is deleted: [`decide_delete`].
     Delete(KeyId),
+    /// A key has times that a wrong clock gave it, and would wait for them for years: [`decide_restamp`].
+    Restamp(KeyId),
 }
 
 /// What comes of one of `keys` by itself.
@@ -233,8 +245,13 @@ fn expires_at(key: &SigningKey, schedule: &Schedule) -> Option<Timestamp> {
 }
 
 /// The steps that `keys` have to take by now, one for each of them at most. They don't touch each other's keys, so all of them
-/// can be taken at once.
+/// can be taken at once. While times come from a clock that was wrong, nothing is decided by them.
 pub fn decide_due(keys: &[SigningKey], schedule: &Schedule, now: Timestamp) -> Vec<Due> {
+    let ahead: Vec<_> =
+        keys.iter().filter(|key| key.is_ahead_of(now)).map(|key| Due::Restamp(key.id.clone())).collect();
+    if !ahead.is_empty() {
+        return ahead;
+    }
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
     let step = |key: &SigningKey| {
         let outlook = outlook(keys, key, schedule, now);
@@ -252,6 +269,15 @@ pub fn decide_due(keys: &[SigningKey], schedule: &Schedule, now: Timestamp) -> V
         }
     };
     keys.iter().filter_map(step).collect()
+}
+
+/// The record of a key whose times are ahead of the clock, with none that is. What it waits for begins now: it has been published
+/// for no longer, and signed last no earlier, as far as anybody can tell.
+pub fn decide_restamp(keys: &[SigningKey], key: &KeyId, now: Timestamp) -> Option<SigningKey> {
+    let chosen = find(keys, key).ok().filter(|key| key.is_ahead_of(now))?;
+    let past = |at: Timestamp| at.min(now);
+    let (created_at, activated_at) = (past(chosen.created_at), chosen.activated_at.map(past));
+    Some(SigningKey { created_at, activated_at, retired_at: chosen.retired_at.map(past), ..chosen.clone() })
 }
 
 /// The record of a retired key that leaves the JWK Set. Its private part goes too: it never signs again.
@@ -356,6 +382,39 @@ mod tests {
         let keys = [active(T0), key("next", KeyState::Next, T0), retired(KeyState::Retired, T0)];
         assert_eq!(decide_due(&keys, &by_hand, late), [Due::Delete(KeyId::new("old"))], "what was left behind goes");
         assert_eq!(decide_due(&keys[..2], &SCHEDULE, T0 - days(1)), [], "by a clock that is behind");
+    }
+
+    #[test]
+    fn a_key_that_a_wrong_clock_made_gets_its_turn_once_everybody_has_had_time_to_know_it() {
+        let now = T0 + days(88);
+        let keys = [active(T0), key("next", KeyState::Next, T0 + days(5000))];
+        let id = KeyId::new("next");
+        assert_eq!(decide_due(&keys, &SCHEDULE, now), [Due::Restamp(id.clone())]);
+        let next = decide_restamp(&keys, &id, now).unwrap();
+        assert_eq!(next, key("next", KeyState::Next, now));
+        let keys = [active(T0), next];
+        assert_eq!(decide_due(&keys, &SCHEDULE, now), []);
+        assert_eq!(around(&keys, now + days(2)), (vec![], promote("next")));
+        assert_eq!(decide_restamp(&keys, &id, now), None);
+        let soon = [active(T0), key("next", KeyState::Next, now + days(1))];
+        assert_eq!(decide_due(&soon, &SCHEDULE, now), [], "less than a day is waited for");
+    }
+
+    #[test]
+    fn keys_that_changed_by_a_wrong_clock_are_all_counted_from_now() {
+        let (now, wrong) = (T0 + days(10), T0 + days(5000));
+        let signs = SigningKey { activated_at: Some(wrong), ..active(T0) };
+        // What it waits for is over by its own times: they must not decide while others are wrong.
+        let due = key("next", KeyState::Next, T0 - days(100));
+        let keys = [signs, retired(KeyState::Retired, wrong), due];
+        let ids = ["active", "old"].map(KeyId::new);
+        assert_eq!(decide_due(&keys, &SCHEDULE, now), ids.clone().map(Due::Restamp));
+        let [signs, old] = ids.map(|id| decide_restamp(&keys, &id, now).unwrap());
+        assert_eq!((signs.state, signs.created_at, signs.activated_at), (KeyState::Active, T0, Some(now)));
+        assert_eq!((old.state, old.activated_at, old.retired_at), (KeyState::Retired, Some(T0), Some(now)));
+        let keys = [signs, old];
+        assert_eq!(outlook(&keys, &keys[0], &SCHEDULE, now).retires_at, Some(now + days(90)));
+        assert_eq!(outlook(&keys, &keys[1], &SCHEDULE, now).leaves_at, Some(now + SCHEDULE.publish_after));
     }
 
     #[test]

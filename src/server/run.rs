@@ -259,15 +259,19 @@ async fn look_once(app: &App, watch: &mut ClockWatch, uptime: Duration) {
             }
         }
     }
+    if !watch.has_long_been_steady(uptime) {
+        return;
+    }
     if let Err(error) = rotation::rotate(app).await {
         tracing::warn!(%error, "the signing keys could not be changed; the next attempt is with the next sweep");
     }
 }
 
-/// A clock that jumps ahead more than this may be wrong.
+/// A clock that jumps more than this may be wrong, or may have been.
 const JUMP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// So long it may be mended before it is believed.
+/// So long it may be mended before it is believed: always where keys are concerned, since nobody knows whether it jumped before the
+/// start, as it does on machines that learn the time from the network.
 const DOUBT: Duration = Duration::from_secs(60 * 60);
 
 /// Looks whether the clock goes as time does. What a sweep takes away is gone, also when the clock that said so was wrong; and
@@ -278,6 +282,8 @@ struct ClockWatch {
     last: Option<(Timestamp, Duration)>,
     /// Until this uptime the clock is doubted.
     doubted_until: Duration,
+    /// Since this uptime it has gone as time does.
+    steady_since: Duration,
 }
 
 impl ClockWatch {
@@ -289,12 +295,19 @@ impl ClockWatch {
                     "the clock has jumped ahead by more than a day: expired rows and keys are kept for an hour"
                 );
                 self.doubted_until = uptime + DOUBT;
+                self.steady_since = uptime;
             } else if then.since(now) > JUMP {
                 // It was set back to where it came from.
                 self.doubted_until = Duration::ZERO;
+                self.steady_since = uptime;
             }
         }
         uptime >= self.doubted_until
+    }
+
+    /// Whether the clock can be believed also by those who see a change of keys only once.
+    fn has_long_been_steady(&self, uptime: Duration) -> bool {
+        uptime >= self.steady_since + DOUBT
     }
 }
 
@@ -322,25 +335,54 @@ mod tests {
         assert_eq!(["256KiB", "64MiB"].map(bodies_size), [64 << 20, 16 * (64 << 20)]);
     }
 
-    #[tokio::test]
-    async fn a_clock_that_jumped_ahead_changes_no_keys_until_it_is_believed() {
-        let (start, minute) = (Timestamp::from_secs(1_800_000_000), Duration::from_secs(60));
-        let hands = FixedClock::new(start);
+    const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A provider with a key that signs, one that waits, and a clock at [`START`].
+    async fn with_keys() -> (App, FixedClock) {
+        let hands = FixedClock::new(START);
         let store = Store::in_memory(ServerKey::generate(&Random::System), &store::Options::default()).unwrap();
         for (pem, age) in [(PEM, 1), (OTHER_PEM, 0)] {
             let key = PrivateKey::from_pem(pem).unwrap();
-            assert!(matches!(store.add_key(NewKey::of(&key, start - age * minute)).await, Ok(Put::Done(_))));
+            assert!(matches!(store.add_key(NewKey::of(&key, START - age * MINUTE)).await, Ok(Put::Done(_))));
         }
-        let states = async || store.keys().await.unwrap().iter().map(|key| key.state).collect::<Vec<_>>();
         let settings = Settings::load(&Sources::default().set("issuer", "https://id.example")).unwrap();
-        let app = App::new(settings, store.clone(), Clock::Fixed(hands.clone()), Random::System).unwrap();
+        (App::new(settings, store, Clock::Fixed(hands.clone()), Random::System).unwrap(), hands)
+    }
+
+    async fn states(app: &App) -> Vec<KeyState> {
+        app.store.keys().await.unwrap().iter().map(|key| key.state).collect()
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumped_ahead_changes_no_keys_until_it_is_believed() {
+        let (app, hands) = with_keys().await;
         let mut watch = ClockWatch::default();
         look_once(&app, &mut watch, Duration::ZERO).await;
         hands.advance(100 * JUMP);
-        look_once(&app, &mut watch, minute).await;
-        assert_eq!(states().await, [KeyState::Active, KeyState::Next]);
-        look_once(&app, &mut watch, minute + DOUBT).await;
-        assert_eq!(states().await, [KeyState::Retired, KeyState::Active]);
+        look_once(&app, &mut watch, MINUTE).await;
+        assert_eq!(states(&app).await, [KeyState::Active, KeyState::Next]);
+        look_once(&app, &mut watch, MINUTE + DOUBT).await;
+        assert_eq!(states(&app).await, [KeyState::Retired, KeyState::Active]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumped_before_the_start_changes_no_keys_until_it_has_gone_on_for_an_hour() {
+        let (app, hands) = with_keys().await;
+        hands.set(START + 100 * JUMP);
+        let mut watch = ClockWatch::default();
+        look_once(&app, &mut watch, Duration::ZERO).await;
+        look_once(&app, &mut watch, DOUBT - MINUTE).await;
+        assert_eq!(states(&app).await, [KeyState::Active, KeyState::Next]);
+        look_once(&app, &mut watch, DOUBT).await;
+        assert_eq!(states(&app).await, [KeyState::Retired, KeyState::Active], "it was the downtime");
+        // By then it turns out to have been wrong all the same.
+        hands.set(START);
+        look_once(&app, &mut watch, DOUBT + MINUTE).await;
+        let times = async || app.store.keys().await.unwrap().into_iter().map(|key| key.retired_at.or(key.activated_at));
+        assert!(times().await.all(|at| at == Some(START + 100 * JUMP)), "or is wrong only now");
+        look_once(&app, &mut watch, 2 * DOUBT + MINUTE).await;
+        assert!(times().await.all(|at| at == Some(START)));
     }
 
     #[test]

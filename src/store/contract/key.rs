@@ -118,6 +118,17 @@ async fn keys_change_when_it_is_time(store: Store) {
     assert!(store.revision().keys > before);
 }
 
+async fn times_of_a_wrong_clock_are_set_right(store: Store) {
+    add(&store, "a", 0).await;
+    let ahead = NewKey { created_at: NOW + secs(1_000_000_000), ..key("b", 0) };
+    assert!(matches!(store.add_key(ahead).await, Ok(Put::Done(_))));
+    let rotate = async |after: u64| store.rotate_keys(SCHEDULE, NOW + secs(after)).await.unwrap();
+    assert_eq!(rotate(90).await, [Due::Restamp(KeyId::new("b"))]);
+    assert_eq!(store.keys().await.unwrap().last().map(|key| key.created_at), Some(NOW + secs(90)));
+    assert_eq!(rotate(99).await, []);
+    assert_eq!(rotate(100).await, [Due::Promote(KeyId::new("b"))]);
+}
+
 async fn a_step_is_taken_once_however_many_ask(store: Store) {
     for (id, age) in [("a", 100), ("b", 90), ("c", 80)] {
         add(&store, id, age).await;
@@ -147,6 +158,7 @@ for_every_engine! {
     private_parts_are_apart
     a_promoted_key_signs_and_the_one_before_it_retires
     keys_change_when_it_is_time
+    times_of_a_wrong_clock_are_set_right
     a_step_is_taken_once_however_many_ask
     a_store_can_be_marked_as_made_for_development
 }

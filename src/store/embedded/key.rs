@@ -12,7 +12,7 @@ use crate::base::clock::Timestamp;
 use crate::model::id::KeyId;
 use crate::model::key::{
     Due, KeyRefusal, KeyState, Schedule, SigningKey, decide_delete, decide_due, decide_first_state, decide_promote,
-    decide_retire, decide_withdraw,
+    decide_restamp, decide_retire, decide_withdraw,
 };
 use crate::store::{NewKey, Put, StoreError};
 
@@ -116,6 +116,11 @@ impl Embedded {
                         }
                     }
                     Due::Delete(id) => delete(change, id)?,
+                    Due::Restamp(id) => {
+                        if let Some(key) = decide_restamp(&keys, id, now) {
+                            put(change, &key)?;
+                        }
+                    }
                 }
             }
             Ok(due)
