@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::app::fault::Fault;
 use crate::app::request::Request;
 use crate::base::form::Form;
+use crate::base::secret;
 use crate::model::client::Client;
 use crate::protocol::client_auth::{self, Credentials};
 use crate::protocol::error::{ErrorCode, OAuthError};
@@ -22,7 +23,7 @@ pub(super) async fn authenticate(app: &App, request: &Request, form: &Form) -> R
             return Ok(client);
         }
     }
-    let named: Vec<_> = credentials.client_ids().map(ToString::to_string).collect();
+    let named: Vec<_> = credentials.client_ids().map(|id| secret::glimpse(id.as_str())).collect();
     Err(credentials.refuse(&format!("there is no client {}", named.join(" or "))).into())
 }
 

@@ -81,7 +81,9 @@ async fn validate(app: &App, form: &Form) -> Result<Logout, Fault> {
     let policy = Policy { beside: app.beside(), first: app.settings.logout.default_redirect.is_first() };
     let (logout, flaw) = Logout::decide(&asked, client.as_deref(), hinted, policy);
     if let Some(flaw) = flaw {
-        let detail = format!("post_logout_redirect_uri {:?}", asked.post_logout_redirect_uri.unwrap_or_default());
+        // What stands behind the address may be a secret of whoever sends the user.
+        let address = asked.post_logout_redirect_uri.and_then(|uri| uri.split(['?', '#']).next());
+        let detail = format!("post_logout_redirect_uri {:?}", address.unwrap_or_default());
         fault::log(&OAuthError::from(flaw).detail(detail), logout.client_id.as_ref());
     }
     Ok(logout)

@@ -10,7 +10,7 @@ use super::error::{ErrorCode, OAuthError};
 use super::parameter::{bounded, invalid, refuse_repeated};
 use super::{pkce, scope};
 use crate::base::form::Form;
-use crate::base::secret::Secret;
+use crate::base::secret::{self, Secret};
 use crate::base::uri;
 use crate::model::client::{Client, GrantType};
 use crate::model::id::{Bearer, BearerKind};
@@ -65,7 +65,8 @@ impl TokenRequest {
         refuse_repeated(form)?;
         let name = form.get("grant_type").ok_or_else(|| missing("grant_type"))?;
         let grant_type = GrantType::parse(name).filter(|grant_type| offered.contains(grant_type)).ok_or_else(|| {
-            OAuthError::new(ErrorCode::UnsupportedGrantType, "this grant_type is not supported").detail(name)
+            OAuthError::new(ErrorCode::UnsupportedGrantType, "this grant_type is not supported")
+                .detail(secret::glimpse(name))
         })?;
         match grant_type {
             GrantType::AuthorizationCode => Ok(Self::AuthorizationCode {

@@ -8,6 +8,9 @@ use crate::harness::*;
 const WRONG_PASSWORD: &str = "difference engine";
 const WRONG_SECRET: &str = "a secret that opens nothing at all";
 
+/// A secret as it is drawn, which could be an id.
+const DRAWN: &str = "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg";
+
 #[tokio::test]
 async fn rfc6819_5_1_6_no_secret_reaches_the_log() {
     let directory = tempfile::tempdir().unwrap();
@@ -80,6 +83,46 @@ async fn rfc6819_5_1_6_no_secret_reaches_the_log() {
             assert_eq!(line, None, "{text:?} is in the log");
         }
     }
+}
+
+/// RFC 6819 section 5.1.6: whoever sets a client up may put each thing into the other's place.
+#[tokio::test]
+async fn rfc6819_5_1_6_no_secret_in_the_wrong_place_reaches_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = Process::start_new_with(directory.path(), "log.level = \"trace\"\nlog.format = \"json\"").await;
+    let url = |path: &str| format!("{}{path}", process.issuer);
+    let post = async |path: &str, authorization: Option<&str>, form: &[(&str, &str)]| {
+        let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        headers.extend(authorization.map(|value| ("authorization", value)));
+        let body = hallpass::base::form::render(form.iter().copied());
+        exchange("POST", &url(path), &headers, Some(body.into_bytes())).await
+    };
+    let swapped = basic(format!("{DRAWN}:{CLIENT}"));
+    let refresh = ("grant_type", "refresh_token");
+    for path in ["/token", "/introspect", "/revoke"] {
+        assert_eq!(post(path, Some(&swapped), &[refresh, ("token", "x")]).await.error(), "invalid_client");
+        let form = [refresh, ("token", "x"), ("client_id", DRAWN), ("client_secret", CLIENT)];
+        assert_eq!(post(path, None, &form).await.error(), "invalid_client");
+    }
+    let right = basic(format!("{CLIENT}:{SECRET}"));
+    assert_eq!(post("/token", Some(&right), &[("grant_type", DRAWN)]).await.error(), "unsupported_grant_type");
+    let form = [("grant_type", DRAWN), ("client_id", DRAWN), ("client_secret", CLIENT)];
+    post("/token", None, &form).await;
+    let query = hallpass::base::form::render([
+        ("client_id", CLIENT),
+        ("post_logout_redirect_uri", &format!("https://app.example/other?token={DRAWN}")),
+    ]);
+    exchange("GET", &url(&format!("/end-session?{query}")), &[], None).await;
+    let fragment = hallpass::base::form::render([
+        ("client_id", CLIENT),
+        ("post_logout_redirect_uri", &format!("https://app.example/other#{DRAWN}")),
+    ]);
+    exchange("GET", &url(&format!("/end-session?{fragment}")), &[], None).await;
+
+    let (_, log) = process.stop();
+    assert!(log.contains(&format!("there is no client \\\"{}\\\"… of {} bytes", &DRAWN[..4], DRAWN.len())), "{log}");
+    assert!(log.contains("https://app.example/other"), "{log}");
+    assert_eq!(log.lines().find(|line| line.contains(DRAWN)), None, "{DRAWN:?} is in the log");
 }
 
 #[tokio::test]
