@@ -19,7 +19,8 @@ pub enum UriError {
     Fragment,
     /// It carries a user name or a password.
     UserInfo,
-    /// A scheme that makes a browser run or show its content, such as `javascript:`.
+    /// A scheme that makes a browser run or show its content, such as `javascript:`, or that another program may have, such as
+    /// `mailto:`.
     Scheme,
     /// A pattern where an address has to stand: redirect URIs are compared as they are.
     Wildcard,
@@ -34,7 +35,10 @@ impl fmt::Display for UriError {
             Self::NotAbsolute => "not an absolute URI (like https://app.example/callback)",
             Self::Fragment => "has a fragment (#…), which a redirect URI must not have",
             Self::UserInfo => "carries a user name or password",
-            Self::Scheme => "its scheme is not safe to redirect to",
+            Self::Scheme => {
+                "its scheme is not safe to redirect to: it must be https, http, or one of the app's own, which is a domain name \
+                 in reverse (like com.example.app:/callback)"
+            }
             Self::Wildcard => "has a wildcard, but is compared as it is: register each address",
             Self::NotHttp => "must begin with https:// or http://",
         })
@@ -43,11 +47,10 @@ impl fmt::Display for UriError {
 
 impl std::error::Error for UriError {}
 
-/// Schemes whose content a browser interprets in place, or that carry no answer to an application.
-const UNSAFE_SCHEMES: [&str; 11] =
-    ["javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source", "ftp", "ws", "wss"];
-
-/// Checks a URI that a browser may be redirected to (RFC 6749 section 3.1.2, RFC 8252 section 7.1 for private schemes).
+/// Checks a URI that a browser may be redirected to (RFC 6749 section 3.1.2).
+///
+/// RFC 8252 section 7.1: a scheme that an app has for itself is a domain name in reverse, so it has a dot (RFC 7595 section 3.8).
+/// All others are somebody else's, or a browser would show or run what they lead to.
 ///
 /// # Errors
 /// The first reason against it.
@@ -56,7 +59,8 @@ pub fn check_redirect(text: &str) -> Result<(), UriError> {
     if text.contains('#') {
         return Err(UriError::Fragment);
     }
-    if UNSAFE_SCHEMES.contains(&url.scheme()) {
+    // `urn:` is what apps without any address of their own are registered with (urn:ietf:wg:oauth:2.0:oob).
+    if !matches!(url.scheme(), "https" | "http" | "urn") && !url.scheme().contains('.') {
         return Err(UriError::Scheme);
     }
     // As written: the parser forgets a user name and a password that are empty, and other readers may not.
@@ -182,12 +186,12 @@ mod tests {
             "http://localhost:3000/cb?x=1",
             "com.example.app:/oauth",
             "http://[::1]/",
-            "myapp://cb",
+            "com.example.app://cb",
             "urn:ietf:wg:oauth:2.0:oob",
             "https://app.example",
             "https://app.example/@user?to=me@app.example",
             "https://app.example/%22",
-            "myapp:/cb//user@host",
+            "com.example.app:/cb//user@host",
         ] {
             assert_eq!(check_redirect(good), Ok(()), "{good}");
         }
@@ -210,11 +214,35 @@ mod tests {
             ("https://user@app.example/", UriError::UserInfo),
             ("https://@app.example/", UriError::UserInfo),
             ("https://:@app.example/", UriError::UserInfo),
-            ("myapp://:@", UriError::UserInfo),
+            ("com.example.app://:@", UriError::UserInfo),
             ("ftp://app.example/", UriError::Scheme),
             ("https://*.app.example/cb", UriError::Wildcard),
         ] {
             assert_eq!(check_redirect(bad), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rfc8252_7_1_a_scheme_of_an_app_is_a_domain_name_in_reverse() {
+        for good in
+            ["com.example.app:/cb", "COM.Example.App:/cb", "com.example.app:cb", "urn:ietf:wg:oauth:2.0:oob:auto"]
+        {
+            assert_eq!(check_redirect(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "intent:x",
+            "intent://app.example/",
+            "mailto:a@b.example",
+            "jar:x",
+            "tel:1",
+            "view-source:https://app.example/",
+            "blob:https://app.example/x",
+            "filesystem:https://app.example/x",
+            "myapp:/cb",
+            "myapp://app.example/cb",
+            "ws://app.example/",
+        ] {
+            assert_eq!(check_redirect(bad), Err(UriError::Scheme), "{bad}");
         }
     }
 

@@ -263,7 +263,13 @@ fn bad_clients_are_refused_with_one_line_and_nothing_is_made() {
         ),
         (
             &["--redirect-uri", "javascript:alert(1)"],
-            "hallpass: redirect URI \"javascript:alert(1)\": its scheme is not safe to redirect to",
+            "hallpass: redirect URI \"javascript:alert(1)\": its scheme is not safe to redirect to: it must be https, http, or \
+             one of the app's own, which is a domain name in reverse (like com.example.app:/callback)",
+        ),
+        (
+            &["--redirect-uri", "myapp:/cb"],
+            "hallpass: redirect URI \"myapp:/cb\": its scheme is not safe to redirect to: it must be https, http, or one of the \
+             app's own, which is a domain name in reverse (like com.example.app:/callback)",
         ),
         (
             &["--redirect-uri", "https://u:p@a.example/"],
