@@ -16,7 +16,7 @@ use crate::model::id::{ClientId, MAX_TEXT_ID, is_text_id};
 use crate::model::logo::Logo;
 use crate::model::scope::{self, Scope};
 use crate::protocol::response::SUPPORTED_RESPONSE_TYPES;
-use crate::protocol::scope::TOKEN_INTROSPECTION;
+use crate::protocol::scope::{TOKEN_INTROSPECTION, is_reserved};
 use crate::store::Put;
 
 /// Bounds, so that a row stays small and a page stays readable.
@@ -51,6 +51,11 @@ pub(super) async fn show(context: &Context<'_>, id: &str) -> Result<Answer, Prob
 pub(super) async fn create(context: &Context<'_>, body: Value) -> Result<Answer, Problem> {
     let mut members = Members::of(body)?;
     let id = match members.text("client_id")? {
+        // A client may ask about the tokens of those that its scope names (introspection). So whoever has this scope could ask
+        // about the tokens of a client of that id.
+        Some(id) if is_reserved(&id) => {
+            return Err(Problem::invalid("client_id", format!("client_id can't be {id}: that is a scope")));
+        }
         Some(id) if is_text_id(&id) => id,
         Some(_) => {
             let right = format!("client_id must be 1 to {MAX_TEXT_ID} visible ASCII characters without spaces");

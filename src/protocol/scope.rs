@@ -48,6 +48,11 @@ pub fn claims_of(scope: &str) -> &'static [&'static str] {
     STANDARD.iter().find(|(name, _)| *name == scope).map_or(&[], |(_, claims)| claims)
 }
 
+/// Whether a scope means something by itself, whoever the client is.
+pub fn is_reserved(scope: &str) -> bool {
+    scope == TOKEN_INTROSPECTION || STANDARD.iter().any(|(name, _)| *name == scope)
+}
+
 /// The standard scope that asks for a claim; a language tag behind `#` (section 5.2) doesn't matter.
 pub fn scope_of(claim: &str) -> Option<&'static str> {
     let base = claim.split_once('#').map_or(claim, |(base, _)| base);
