@@ -62,8 +62,8 @@ impl Administration {
         let way = match &invocation.url {
             Some(url) => {
                 let token = invocation.sources().admin_token();
-                let roots = || Ok(invocation.settings()?.outbound.trusted_roots);
-                Way::There(Remote::new(url, token.as_ref().map(Secret::expose), roots)?)
+                let outbound = || Ok(invocation.settings()?.outbound);
+                Way::There(Remote::new(url, token.as_ref().map(Secret::expose), outbound)?)
             }
             None => Way::Here(Box::new(Here::new(invocation.settings()?, may_create, false))),
         };

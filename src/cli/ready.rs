@@ -60,15 +60,17 @@ impl Ready<'_> {
                 addresses.push(("", "other machines can reach it; --issuer names it for them".to_owned()));
             }
         }
+        let mut administer = vec![("administer", format!("HALLPASS_ADMIN_TOKEN={} \\", self.admin_token.expose()))];
+        if !issuer.is_https() && !issuer.is_loopback() {
+            administer.push(("", "HALLPASS_OUTBOUND__ALLOW_PRIVATE=true \\".to_owned()));
+        }
+        administer.push(("", format!("hallpass --url {issuer} client list")));
         let blocks = [
             addresses,
             titled("client", clients),
             vec![("redirect to", "any address on localhost, 127.0.0.1 or [::1]".to_owned())],
             titled("log in as", users),
-            vec![
-                ("administer", format!("HALLPASS_ADMIN_TOKEN={} \\", self.admin_token.expose())),
-                ("", format!("hallpass --url {issuer} client list")),
-            ],
+            administer,
         ];
         let mut text = format!("hallpass {}, for development only\n", env!("CARGO_PKG_VERSION"));
         for block in blocks {

@@ -1,7 +1,6 @@
 //! Administration over the network: `--url`, with the token of `admin.token` in `HALLPASS_ADMIN_TOKEN`.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -16,7 +15,7 @@ use super::wire::{self, Callee, Lost, Received};
 use crate::admin::{Answer, Call, Method};
 use crate::outbound::{self, Trust, TrustError};
 use crate::protocol::issuer::Issuer;
-use crate::settings::ADMIN_TOKEN;
+use crate::settings::{ADMIN_TOKEN, Outbound};
 
 /// How long a connection may take to be made, TLS included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -35,16 +34,16 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// The provider at `url`, for whoever has its token. Where TLS is spoken, `roots` are files of roots that are trusted
-    /// beside the system's.
+    /// The provider at `url`, for whoever has its token. `outbound` says which roots are trusted beside the system's, and whether
+    /// the token may travel unencrypted; on this machine it may.
     ///
     /// # Errors
     /// [`Failure::Usage`] for a URL that can't be an issuer; [`Failure::Failed`] where the token, the settings or
-    /// the roots can't be used.
+    /// the roots can't be used, or whoever sees the network would see the token.
     pub(super) fn new(
         url: &str,
         token: Option<&str>,
-        roots: impl FnOnce() -> Result<Vec<PathBuf>, Failure>,
+        outbound: impl FnOnce() -> Result<Outbound, Failure>,
     ) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::usage(&[], format!("--url {url:?}: {why}"));
         let issuer = Issuer::parse(url).map_err(|error| wrong(error.to_string()))?;
@@ -61,10 +60,19 @@ impl Remote {
             .map_err(|_| Failure::failed(format!("{ADMIN_TOKEN} holds characters that no token has")))?;
         authorization.set_sensitive(true);
         let no_tls = |error: TrustError| Failure::failed(format!("TLS can't be used: {error}"));
-        let trust = if issuer.is_https() { Some(Trust::load(&roots()?).map_err(no_tls)?) } else { None };
-        if trust.is_none() && !issuer.is_loopback() {
+        let trust = if issuer.is_https() {
+            Some(Trust::load(&outbound()?.trusted_roots).map_err(no_tls)?)
+        } else if issuer.is_loopback() {
+            None
+        } else if outbound()?.allow_private {
             output::note(&format!("warning: the token travels to {} unencrypted", issuer.origin()));
-        }
+            None
+        } else {
+            return Err(Failure::failed(format!(
+                "the token would travel to {} unencrypted: use https (outbound.allow_private allows http)",
+                issuer.origin()
+            )));
+        };
         Ok(Self { issuer, authority, host, authorization, trust })
     }
 

@@ -769,9 +769,13 @@ async fn what_is_wrong_with_a_url_or_its_token_is_said_in_one_line() {
 }
 
 #[test]
-fn a_token_that_travels_unencrypted_is_warned_about() {
+fn a_token_travels_unencrypted_only_where_that_is_allowed_and_said() {
+    let list = ["client", "list", "--url", "http://hallpass.invalid:9"];
     let place = Place::new().set("HALLPASS_ADMIN_TOKEN", TOKEN);
-    let outcome = place.run(&["client", "list", "--url", "http://hallpass.invalid:9"]);
+    let why = "hallpass: the token would travel to http://hallpass.invalid:9 unencrypted: use https (outbound.allow_private \
+               allows http)";
+    place.refused(&list, 1, why);
+    let outcome = place.set("HALLPASS_OUTBOUND__ALLOW_PRIVATE", "true").run(&list);
     let mut lines = outcome.stderr.lines();
     assert_eq!(lines.next(), Some("warning: the token travels to http://hallpass.invalid:9 unencrypted"));
     assert!(lines.next().is_some_and(|line| line.starts_with("hallpass: http://hallpass.invalid:9: ")), "{outcome:?}");
