@@ -54,7 +54,7 @@ pub(super) struct CreateClient {
     /// how its ID tokens are signed: RS256 (the default), or HS256 with its secret
     #[argh(option, arg_name = "ALG")]
     jwt_alg: Option<String>,
-    /// do not ask users for their consent (public clients that get codes always ask, and so does whatever gets tokens through the browser at no https address)
+    /// do not ask users for their consent (public clients that get codes always ask)
     #[argh(switch)]
     no_require_consent: bool,
     /// ask for consent every time

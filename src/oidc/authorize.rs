@@ -18,6 +18,7 @@ use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::form::{self, Form};
+use crate::base::secret::glimpse;
 use crate::model::client::{Client, Listener, ResponseType};
 use crate::model::consent::Consent;
 use crate::model::grant::{AccessToken, ChallengeMethod};
@@ -95,7 +96,7 @@ async fn validate(app: &App, request: &Request, form: &Form) -> Result<ControlFl
 /// There is nowhere to send an answer to: what the page says, and for the log what came.
 async fn unproven(app: &App, cause: Unproven, form: &Form, client: Option<&Client>) -> Result<Fault, Fault> {
     let detail = match (cause, client) {
-        (Unproven::ClientUnknown, _) => format!("client_id {:?}", form.get("client_id").unwrap_or_default()),
+        (Unproven::ClientUnknown, _) => format!("client_id {}", glimpse(form.get("client_id").unwrap_or_default())),
         (_, Some(client)) => {
             format!("client {}, redirect_uri {:?}", client.id, form.get("redirect_uri").unwrap_or_default())
         }

@@ -74,7 +74,12 @@ async fn validate(app: &App, form: &Form) -> Result<Logout, Fault> {
         Ok(identified) => identified,
         Err(fault) if fault.is_ours() => return Err(fault),
         Err(fault) => {
-            fault::log(&fault.into_error(), asked.client_id.as_ref());
+            // What is no client's id may be anything.
+            let known = match &asked.client_id {
+                Some(id) => app.store.client(id).await?,
+                None => None,
+            };
+            fault::log(&fault.into_error(), known.as_ref().map(|client| &client.id));
             return Ok(Logout::unproven(&asked));
         }
     };

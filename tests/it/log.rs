@@ -118,6 +118,10 @@ async fn rfc6819_5_1_6_no_secret_in_the_wrong_place_reaches_the_log() {
         ("post_logout_redirect_uri", &format!("https://app.example/other#{DRAWN}")),
     ]);
     exchange("GET", &url(&format!("/end-session?{fragment}")), &[], None).await;
+    for path in [format!("/authorize?client_id={DRAWN}"), format!("/end-session?client_id={DRAWN}&id_token_hint=e.y.J")]
+    {
+        exchange("GET", &url(&path), &[], None).await;
+    }
 
     let (_, log) = process.stop();
     assert!(log.contains(&format!("there is no client \\\"{}\\\"… of {} bytes", &DRAWN[..4], DRAWN.len())), "{log}");

@@ -271,7 +271,7 @@ async fn rfc6749_4_3_what_ends_a_users_tokens_ends_these_too() {
 async fn rfc6749_4_3_a_public_client_may_have_it_and_its_maker_is_warned() {
     let provider = Provider::start_with(&[ON]).await;
     let client = json!({
-        "client_id": "phone", "client_name": "Phone", "client_type": "public",
+        "client_id": "pocket", "client_name": "Pocket", "client_type": "public",
         "grant_types": ["password", "refresh_token"], "scope": "openid",
     });
     let made = provider.administer(Method::Post, "clients", client).await;
@@ -279,6 +279,6 @@ async fn rfc6749_4_3_a_public_client_may_have_it_and_its_maker_is_warned() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].unwrap().contains("grants.password") && warnings[1].unwrap().contains("public"));
     let form = [("grant_type", "password"), ("username", ADA), ("password", PASSWORD)];
-    let tokens = provider.token("phone", "", &form).await.tokens();
+    let tokens = provider.token("pocket", "", &form).await.tokens();
     assert!(tokens.refresh_token.is_some() && tokens.id_token.is_some());
 }
