@@ -94,15 +94,18 @@ impl Browser {
     }
 }
 
-/// The session that the browser's cookie opens, alive or not. The id in the cookie doesn't open it: it is `sid` in every
-/// ID token, and no secret.
+/// The session that the browser's cookie opens, alive or not, until its [end](Session::ends_at): whether its row has been
+/// swept by then makes no difference. The id in the cookie doesn't open it: it is `sid` in every ID token, and no secret.
 ///
 /// # Errors
 /// When the store can't be read.
 pub async fn held_session(app: &App, request: &Request) -> Result<Option<SessionContext>, Fault> {
     let value = request.cookie(app.cookies.session.name());
     match value.and_then(|value| Bearer::parse(BearerKind::Session, value)) {
-        Some(bearer) => Ok(app.store.find_session(&bearer).await?),
+        Some(bearer) => {
+            let held = app.store.find_session(&bearer).await?;
+            Ok(held.filter(|held| request.now() < held.session.ends_at))
+        }
         None => Ok(None),
     }
 }

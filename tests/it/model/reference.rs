@@ -142,13 +142,12 @@ impl Reference {
         match *act {
             Act::LogIn { user, password, client, held } => self.log_in(user, password, client, held, name),
             Act::LogOut { held, .. } => {
-                if !self.visit(held) {
-                    return Outcome::Page("logged out");
+                let lives = self.visit(held);
+                // However long it wasn't used.
+                if let Some(ended) = self.take(held) {
+                    self.end_families(|family| family.session == ended.first);
                 }
-                // Nothing here is granted for the time when the user is away.
-                let ended = self.sessions.remove(&held.unwrap()).unwrap();
-                self.end_families(|family| family.session == ended.first);
-                Outcome::Done
+                if lives { Outcome::Done } else { Outcome::Page("logged out") }
             }
             Act::Agree { user, client, scope, held } => self.agree((user, client), scope, held, name),
             Act::Silent { user, client, scope, held } => self.silent((user, client), scope, held, name),
@@ -250,17 +249,27 @@ impl Reference {
         true
     }
 
+    /// What logs out, or gives way to another login: the browser's session until its end, also while it isn't used. Nothing here
+    /// is granted for the time when the user is away.
+    fn take(&mut self, held: Option<Name>) -> Option<Session> {
+        let session = held.and_then(|held| self.sessions.remove(&held))?;
+        (self.now < session.began + self.lifetimes.session).then_some(session)
+    }
+
     fn log_in(&mut self, user: usize, password: usize, client: usize, held: Option<Name>, name: Name) -> Outcome {
         if !self.clients[client].there {
             return Outcome::Page("error");
         }
-        let lives = self.visit(held);
+        self.visit(held);
         let known = &self.users[user];
         if !known.there || !known.enabled || known.password != password {
             return Outcome::Page("login");
         }
-        let before = held.and_then(|held| self.sessions.remove(&held)).filter(|before| lives && before.user == user);
-        let first = before.map_or(name, |before| before.first);
+        let before = self.take(held);
+        let first = before.as_ref().filter(|before| before.user == user).map_or(name, |before| before.first);
+        if let Some(other) = before.filter(|before| before.user != user) {
+            self.end_families(|family| family.session == other.first);
+        }
         self.sessions.insert(name, Session { user, first, began: self.now, seen: self.now });
         Outcome::LoggedIn
     }
