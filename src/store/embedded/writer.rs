@@ -2,7 +2,8 @@
 //! all, and answers only after it.
 //!
 //! The fsync of one batch is the time in which the next one gathers. A commit costs as much CPU as some jobs do, though, so
-//! while jobs come thick and fast the thread lets a few more come before it begins. A job that comes alone never waits.
+//! while jobs come thick and fast the thread lets a few more come before it begins, and leaves out what only makes recovery quick;
+//! that is made up for as soon as there is time. A job that comes alone never waits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::engine::{Change, Engine};
+use super::engine::{Change, Engine, Recovery};
 use super::fault::Fault;
 use crate::store::{Options, StoreError};
 
@@ -24,6 +25,9 @@ const PATIENCE: Duration = Duration::from_millis(2);
 
 /// Jobs that are further apart than this, on average, don't wait for each other.
 const RUSH: Duration = Duration::from_micros(750);
+
+/// After so long without a job there is time.
+const LULL: Duration = Duration::from_millis(50);
 
 /// A piece of work within a batch.
 trait Job: Send {
@@ -76,6 +80,7 @@ impl Writer {
             batch: options.batch.max(1),
             outage: Outage { retry: options.retry, failures: 0, due: Instant::now() },
             pace: Pace::new(Instant::now()),
+            last: Recovery::Instant,
         };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(|| thread.run());
         let thread = thread.map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -152,6 +157,8 @@ struct WriterThread {
     batch: usize,
     outage: Outage,
     pace: Pace,
+    /// What a crash at this moment would lead to.
+    last: Recovery,
 }
 
 impl WriterThread {
@@ -161,22 +168,29 @@ impl WriterThread {
             let first = if self.engine.has_failed() {
                 let wait = self.outage.due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
                 self.jobs.recv_timeout(wait)
+            } else if self.last == Recovery::Walk {
+                self.jobs.recv_timeout(LULL)
             } else {
                 self.jobs.recv().map_err(RecvTimeoutError::from)
             };
             let mut batch = match first {
                 Ok(job) => vec![job],
-                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.last == Recovery::Walk && !self.engine.has_failed() {
+                        // Nothing to write but what was left out. If that fails, the next commit tries again.
+                        let _ = self.commit(&mut [], Recovery::Instant);
+                    }
+                    continue;
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let wait = self.pace.wait(Instant::now());
-            if !wait.is_zero() {
-                thread::sleep(wait);
-            }
+            let recovery = if wait.is_zero() { Recovery::Instant } else { Recovery::Walk };
+            thread::sleep(wait);
             batch.extend(self.jobs.try_iter().take(self.batch - 1));
             self.pace.note(u32::try_from(batch.len()).unwrap_or(u32::MAX), Instant::now());
             self.mend();
-            if let Err(error) = self.commit(&mut batch) {
+            if let Err(error) = self.commit(&mut batch, recovery) {
                 for job in &mut batch {
                     job.fail(error.clone());
                 }
@@ -206,11 +220,16 @@ impl WriterThread {
     }
 
     /// Does a batch of jobs in one transaction, all or none of them.
-    fn commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: &mut [Box<dyn Job>], recovery: Recovery) -> Result<(), StoreError> {
         // A job that panics is caught where it runs; what is caught here comes from redb.
-        let done = catch_unwind(AssertUnwindSafe(|| self.try_commit(batch)));
+        let done = catch_unwind(AssertUnwindSafe(|| self.try_commit(batch, recovery)));
         let fault = match done {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(written)) => {
+                if written {
+                    self.last = recovery;
+                }
+                return Ok(());
+            }
             Ok(Err(Fault::Reopening)) => return Err(Fault::Reopening.into()),
             Ok(Err(fault)) => {
                 if fault.needs_mending() {
@@ -227,9 +246,11 @@ impl WriterThread {
         Err(StoreError::Unavailable(fault.to_string()))
     }
 
-    fn try_commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Fault> {
-        let transaction = self.engine.begin()?;
+    /// Says whether there was anything to write.
+    fn try_commit(&self, batch: &mut [Box<dyn Job>], recovery: Recovery) -> Result<bool, Fault> {
+        let transaction = self.engine.begin(recovery)?;
         let change = Change::new(&transaction, &self.engine);
+        let asked = !batch.is_empty();
         for job in batch {
             let before = change.writes();
             let done = catch_unwind(AssertUnwindSafe(|| job.run(&change))).unwrap_or(Err(Fault::Panic));
@@ -243,19 +264,59 @@ impl WriterThread {
             }
         }
         let (writes, touched) = (change.writes(), change.touched());
-        if writes == 0 {
+        if writes == 0 && asked {
             // Nothing but refusals: no need to wait for the disk.
-            return Ok(transaction.abort()?);
+            transaction.abort()?;
+            return Ok(false);
         }
         transaction.commit()?;
         self.engine.publish(touched);
-        Ok(())
+        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::store::Store;
+
+    /// Whether a store that died at this moment would have to be walked through before it could be used. A copy that was made while
+    /// it was written says nothing.
+    fn needs_a_walk(path: &Path) -> Option<bool> {
+        let copy = path.with_extension("copy");
+        fs::copy(path, &copy).unwrap();
+        let walked = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&walked);
+        let mut builder = redb::Builder::new();
+        builder.set_repair_callback(move |_| noted.store(true, Ordering::SeqCst));
+        catch_unwind(AssertUnwindSafe(|| builder.open(&copy).is_ok())).ok().filter(|opened| *opened)?;
+        Some(walked.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn what_a_rush_leaves_out_is_made_up_for_when_there_is_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.redb");
+        let Store::Embedded(store) = Store::create(&path, None, &Options::default()).unwrap();
+        let engine = Arc::clone(&store.0.engine);
+        assert_eq!(needs_a_walk(&path), Some(false), "a store that is new");
+        engine.begin(Recovery::Walk).unwrap().commit().unwrap();
+        assert_eq!(needs_a_walk(&path), Some(true), "it was left out");
+        let (queue, jobs) = sync_channel(1);
+        let outage = Outage { retry: Duration::ZERO, failures: 0, due: Instant::now() };
+        let pace = Pace::new(Instant::now());
+        let writer = WriterThread { engine, jobs, batch: 1, outage, pace, last: Recovery::Walk };
+        let writer = thread::spawn(|| writer.run());
+        while needs_a_walk(&path) != Some(false) {
+            thread::yield_now();
+        }
+        drop(queue);
+        writer.join().unwrap();
+    }
 
     #[test]
     fn jobs_gather_only_while_they_come_fast() {
