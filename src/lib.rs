@@ -24,10 +24,10 @@
 //! model: base jose
 //! protocol: base jose model
 //! page: base
-//! outbound:
+//! outbound: base jose
 //! store: base jose model
 //! settings: base jose protocol
-//! app: base jose model protocol page store settings
+//! app: base jose model protocol outbound page store settings
 //! admin: base jose model protocol store app
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc

@@ -13,6 +13,7 @@ pub mod key;
 pub mod mac;
 pub mod seal;
 pub mod sign;
+pub mod webhook;
 
 /// Keys made for these tests with OpenSSL, and nothing else.
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Calls to addresses that others have named.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 use url::{Host, Position, Url};
 
 use super::address::is_public;
-use super::connection::connect;
+use super::connection::{Connection, connect};
 use super::exchange::exchange;
 use super::trust::{Trust, TrustError};
 
@@ -66,13 +67,20 @@ pub enum CallError {
     Late(Duration),
 }
 
+impl CallError {
+    /// Why an answer isn't whole, whose body may have `most` bytes.
+    pub(super) fn of_body(error: &(dyn Error + Send + Sync + 'static), most: usize) -> Self {
+        if error.is::<LengthLimitError>() { Self::TooLarge(most) } else { Self::Broken(error.to_string()) }
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url => f.write_str("not an http or https URL without credentials"),
-            Self::Insecure => f.write_str("only https is called (outbound.allow_private allows http)"),
+            Self::Insecure => f.write_str("only https is called (allow_private allows http)"),
             Self::Private(host) => {
-                write!(f, "{host} is not on the public internet (outbound.allow_private allows that)")
+                write!(f, "{host} is not on the public internet (allow_private allows that)")
             }
             Self::Unknown(host) => write!(f, "{host} has no address"),
             Self::Unreachable(error) => write!(f, "no connection: {error}"),
@@ -83,7 +91,7 @@ impl fmt::Display for CallError {
     }
 }
 
-impl std::error::Error for CallError {}
+impl Error for CallError {}
 
 /// Calls addresses that others have named: a client's metadata, a relying party that wants to be told something. Whoever
 /// names one can make us call it, so nothing is called that only we can reach.
@@ -100,7 +108,12 @@ impl Client {
     /// When a file of roots can't be used, or there are none at all.
     pub fn new(options: Options) -> Result<Self, TrustError> {
         let trust = Trust::load(&options.trusted_roots)?;
-        Ok(Self { options, trust })
+        Ok(Self::with_trust(options, trust))
+    }
+
+    /// With roots that were read already, whatever files the options name.
+    pub fn with_trust(options: Options, trust: Trust) -> Self {
+        Self { options, trust }
     }
 
     /// Sends one request and takes in its whole answer, whatever its status. A redirect is an answer like others: it is
@@ -127,6 +140,14 @@ impl Client {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Bytes>, CallError> {
+        let request = request(method, url, headers, body)?;
+        let connection = self.connect(url).await?;
+        let most = self.options.body_size;
+        exchange(connection, request, most).await.map_err(|error| CallError::of_body(&*error, most))
+    }
+
+    /// A connection to whoever a URL names, if they may be called.
+    pub(super) async fn connect(&self, url: &Url) -> Result<Box<dyn Connection>, CallError> {
         let trust = match url.scheme() {
             "https" => Some(&self.trust),
             "http" if self.options.allow_private => None,
@@ -135,7 +156,6 @@ impl Client {
         };
         let host = url.host().filter(|_| url.username().is_empty() && url.password().is_none());
         let host = host.ok_or(CallError::Url)?;
-        let request = request(method, url, headers, body)?;
         // Looked up once: what was judged is what is called, whatever the name means a moment later.
         let addresses = self.addresses(&host, url.port_or_known_default().unwrap_or_default()).await?;
         let name = match host {
@@ -143,14 +163,7 @@ impl Client {
             Host::Ipv4(ip) => ip.to_string(),
             Host::Ipv6(ip) => ip.to_string(),
         };
-        let connection = connect(addresses.as_slice(), &name, trust).await.map_err(CallError::Unreachable)?;
-        exchange(connection, request, self.options.body_size).await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                CallError::TooLarge(self.options.body_size)
-            } else {
-                CallError::Broken(error.to_string())
-            }
-        })
+        connect(addresses.as_slice(), &name, trust).await.map_err(CallError::Unreachable)
     }
 
     /// The addresses of a host that may be called.
@@ -170,7 +183,12 @@ impl Client {
 }
 
 /// In the form that goes to the server itself (RFC 9112 section 3.2.1).
-fn request(method: Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, CallError> {
+pub(super) fn request(
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, CallError> {
     // The parser has left nothing in a URL that these wouldn't take.
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| CallError::Url)?;
     let mut request = Request::new(Full::new(body));

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The longest head of an answer, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// Sends a request over a connection of its own, in HTTP/1.1, and takes in the whole answer, with a body of `most` bytes or
 /// less. Who drops it closes the connection. Takes as long as the other side does.

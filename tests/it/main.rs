@@ -51,3 +51,4 @@ mod session_management;
 mod tls;
 mod token;
 mod userinfo;
+mod webhook_sender;

@@ -9,6 +9,7 @@ pub mod http;
 pub mod inspect;
 pub mod place;
 pub mod process;
+pub mod receiver;
 pub mod tls;
 pub mod token;
 
