@@ -1,6 +1,5 @@
 //! A request: everything an endpoint may ask about what came in. Reading is bounded in size and time.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
@@ -20,7 +19,7 @@ use serde::de::DeserializeOwned;
 use super::body::Arriving;
 use crate::base::clock::Timestamp;
 use crate::base::form::{Form, FormError};
-use crate::base::random::Random;
+pub use crate::base::request_id::RequestId;
 
 /// More cookies than a browser sends for one host; further ones are not looked at.
 const MAX_COOKIES: usize = 200;
@@ -107,47 +106,6 @@ impl From<FormError> for RequestError {
             FormError::Encoding => Self::BadEncoding,
             FormError::TooMany => Self::TooManyParameters,
         }
-    }
-}
-
-/// Ties an answer to its log lines: 96 random bits as 16 characters of base64url.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestId([u8; 16]);
-
-impl RequestId {
-    /// A new one. Ids are no secrets, so the system is asked for the bytes of many at once.
-    #[allow(clippy::new_without_default)] // no two are the same
-    pub fn new() -> Self {
-        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        thread_local! {
-            /// Random bytes for this thread's next ids.
-            static NEXT: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
-        }
-        let bytes = NEXT.with_borrow_mut(|next| {
-            next.pop().unwrap_or_else(|| {
-                let fresh: [u8; 1024] = Random::System.bytes();
-                next.extend(fresh.as_chunks().0);
-                next.pop().unwrap_or_default()
-            })
-        });
-        Self(bytes.map(|byte| ALPHABET.get(usize::from(byte & 63)).copied().unwrap_or(b'-')))
-    }
-
-    /// Its 16 characters.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

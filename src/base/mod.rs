@@ -5,5 +5,6 @@ pub mod form;
 pub mod nearest;
 pub mod network;
 pub mod random;
+pub mod request_id;
 pub mod secret;
 pub mod uri;

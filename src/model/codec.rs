@@ -5,7 +5,7 @@ use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 
-use super::id::{AccessTokenId, ClientId, CodeId, GrantId, Id, KeyId, RefreshTokenId, SessionId, UserId};
+use super::id::{AccessTokenId, ClientId, CodeId, EventId, GrantId, Id, KeyId, RefreshTokenId, SessionId, UserId};
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Digest;
@@ -71,7 +71,7 @@ macro_rules! row_ids {
     )*};
 }
 
-row_ids! { CodeId GrantId AccessTokenId RefreshTokenId SessionId }
+row_ids! { CodeId GrantId AccessTokenId RefreshTokenId SessionId EventId }
 
 macro_rules! text_ids {
     ($($name:ident)*) => {$(
@@ -125,6 +125,7 @@ macro_rules! by_name {
 }
 
 by_name!(algorithm, crate::jose::alg::Algorithm);
+by_name!(event_kind, super::super::event::EventKind);
 
 /// A JSON object that stands as its text.
 pub(super) mod json {
@@ -142,5 +143,30 @@ pub(super) mod json {
 
     pub(in crate::model) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Map<String, Value>, DecodeError> {
         serde_json::from_str(d.str()?).map_err(|_| DecodeError::message("not a JSON object"))
+    }
+}
+
+/// On whose behalf: the address, and the request's id, each as its text or null.
+pub(super) mod origin {
+    use super::*;
+    use crate::base::request_id::RequestId;
+    use crate::model::event::Origin;
+
+    pub(in crate::model) fn encode<C, W: Write>(
+        origin: &Origin,
+        e: &mut Encoder<W>,
+        c: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        let address = origin.address.map(|address| address.to_string());
+        (address, origin.request.as_ref().map(RequestId::as_str)).encode(e, c)
+    }
+
+    pub(in crate::model) fn decode<C>(d: &mut Decoder<'_>, c: &mut C) -> Result<Origin, DecodeError> {
+        let (address, request): (Option<&str>, Option<&str>) = Decode::decode(d, c)?;
+        let no_origin = || DecodeError::message("not an origin");
+        Ok(Origin {
+            address: address.map(|text| text.parse().map_err(|_| no_origin())).transpose()?,
+            request: request.map(|text| RequestId::parse(text).ok_or_else(no_origin)).transpose()?,
+        })
     }
 }

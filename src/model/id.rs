@@ -38,6 +38,11 @@ impl Id {
         Timestamp::from_millis(u64::try_from(u128::from_be_bytes(self.0) >> 80).unwrap_or(u64::MAX))
     }
 
+    /// The id that comes right after this one.
+    pub fn successor(&self) -> Self {
+        Self(u128::from_be_bytes(self.0).wrapping_add(1).to_be_bytes())
+    }
+
     /// An id that was stored.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -104,6 +109,8 @@ row_id! {
     RefreshTokenId
     /// Names a session; its text is the `sid` of OpenID Connect Back-Channel Logout 1.0 section 2.1.
     SessionId
+    /// Names an event. It begins with the time of the event, not with that of its end: events go when the settings say.
+    EventId
 }
 
 macro_rules! text_id {

@@ -6,6 +6,7 @@
 pub mod client;
 mod codec;
 pub mod consent;
+pub mod event;
 pub mod grant;
 pub mod id;
 pub mod key;

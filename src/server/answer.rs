@@ -17,7 +17,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
 use super::intake::Intake;
-use super::logging::{ACCESS, answering};
+use super::logging::ACCESS;
 use super::places::Places;
 use super::pulse::Outstanding;
 use super::{Handler, Options, Shortage};
@@ -25,6 +25,8 @@ use crate::app::address::Proxies;
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
 use crate::app::request::{Arrival, Request, RequestId};
+use crate::model::event::Origin;
+use crate::store::origin::within;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -114,17 +116,18 @@ impl<H: Handler> Answerer<H> {
 
     async fn admit(&self, mut request: Request) -> Reply {
         let id = request.id();
+        let origin = Origin { address: Some(request.client_address()), request: Some(id) };
         // Waiting for what a stranger may never send is no work, and takes no place of it.
         let waits = request.is_arriving() && !self.handler.always_answers(&request);
         if waits && self.intake.receive(&mut request).await.is_err() {
-            return answering(id, async { self.handler.overloaded(&request, Shortage::Bodies) }).await;
+            return within(origin, async { self.handler.overloaded(&request, Shortage::Bodies) }).await;
         }
         let place = self.under_way.try_acquire();
         if place.is_err() && !self.handler.always_answers(&request) {
-            return answering(id, async { self.handler.overloaded(&request, Shortage::Requests) }).await;
+            return within(origin, async { self.handler.overloaded(&request, Shortage::Requests) }).await;
         }
         // Whatever is logged on the way carries the request's id.
-        match answering(id, without_panic(self.handler.handle(request))).await {
+        match within(origin, without_panic(self.handler.handle(request))).await {
             Some(reply) => reply,
             None => {
                 tracing::error!(request = %id, "the handler panicked");
@@ -171,7 +174,7 @@ fn is_for(hosts: &Hosts, request: &hyper::Request<Incoming>) -> bool {
 }
 
 /// Runs a future; `None` when it panics.
-async fn without_panic<F: Future>(future: F) -> Option<F::Output> {
+pub(super) async fn without_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
         // The future is not polled again after a panic, so nothing sees what it left half-done.

@@ -3,6 +3,7 @@
 
 mod client;
 mod consent;
+pub(super) mod event;
 mod grant;
 mod issue;
 mod key;

@@ -20,6 +20,8 @@
 #[cfg(test)]
 mod contract;
 mod embedded;
+mod journal;
+pub mod origin;
 mod outcome;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ use zeroize::Zeroizing;
 
 use self::embedded::Embedded;
 pub(crate) use self::embedded::file::{Draft, warn_if_open_to_others};
+pub use self::journal::{Feed, Ledger, Outbox};
 pub use self::outcome::{
     AccessContext, CodeContext, Displaced, NewKey, Options, OwnedRedemption, Page, Put, RefreshContext, Revision,
     Rotation, SessionContext, StoreError, TokenContext,
@@ -37,8 +40,11 @@ use crate::base::clock::Timestamp;
 use crate::jose::seal::ServerKey;
 use crate::model::client::Client;
 use crate::model::consent::{Consent, Given};
+use crate::model::event::{Event, EventFilter, Occurrence, Origin};
 use crate::model::grant::{AccessToken, Code, EndReason, Grant, NewTokens, Redeem, RefreshToken, Rotate};
-use crate::model::id::{AccessTokenId, Bearer, ClientId, CodeId, GrantId, KeyId, RefreshTokenId, SessionId, UserId};
+use crate::model::id::{
+    AccessTokenId, Bearer, ClientId, CodeId, EventId, GrantId, KeyId, RefreshTokenId, SessionId, UserId,
+};
 use crate::model::key::{Due, KeyRefusal, Schedule, SigningKey};
 use crate::model::session::{EndedSession, Session};
 use crate::model::user::User;
@@ -433,6 +439,59 @@ impl Store {
     pub async fn rotate_keys(&self, schedule: Schedule, now: Timestamp) -> Result<Vec<Due>, StoreError> {
         let Self::Embedded(engine) = self;
         engine.rotate_keys(schedule, now).await
+    }
+}
+
+/// Events. Every move notes its own; see [`Ledger`] for what becomes of them.
+impl Store {
+    /// Says what becomes of events from now on.
+    pub fn keep_events(&self, ledger: Ledger) {
+        let Self::Embedded(engine) = self;
+        engine.keep_events(ledger);
+    }
+
+    /// Listens to what happens from now on, in place of whoever listened before. What isn't taken yet may be `capacity` events;
+    /// more are missed.
+    pub fn feed(&self, capacity: usize) -> Feed {
+        let Self::Embedded(engine) = self;
+        engine.feed(capacity)
+    }
+
+    /// Notes something that changes nothing here, on somebody's behalf. Nobody waits for it: it is durable before any change that
+    /// is asked for later.
+    pub fn note(&self, what: Occurrence, origin: Origin) {
+        let Self::Embedded(engine) = self;
+        engine.note(what, origin);
+    }
+
+    /// Events that are kept, the newest first, from right before the one that is named. A page looks at no more than a few
+    /// thousand of them: it may have fewer items than it could, and still not be the last.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        before: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Page<Event, EventId>, StoreError> {
+        let Self::Embedded(engine) = self;
+        engine.events(filter, before, limit)
+    }
+
+    /// What waits to be sent to somebody, the oldest first.
+    pub async fn pending_events(&self, outbox: &str, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let Self::Embedded(engine) = self;
+        engine.pending_events(outbox, limit)
+    }
+
+    /// Takes away what they have taken.
+    pub async fn remove_pending_events(&self, outbox: &str, ids: Vec<EventId>) -> Result<(), StoreError> {
+        let Self::Embedded(engine) = self;
+        engine.remove_pending_events(outbox, ids).await
+    }
+
+    /// How many events waited for too long, or were too many, since this was last asked: nobody will get them.
+    pub fn take_dropped_events(&self) -> u64 {
+        let Self::Embedded(engine) = self;
+        engine.take_dropped_events()
     }
 }
 

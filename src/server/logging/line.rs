@@ -10,8 +10,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::current::current;
 use crate::base::clock::{Clock, Timestamp};
+use crate::store::origin;
 
 /// Lines for people: as the logging library writes them, with the request's id at the end.
 pub(super) struct TextLine(Format<Full, Time>);
@@ -29,7 +29,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let Some(request) = current() else { return self.0.format_event(context, writer, event) };
+        let Some(request) = origin::current().request else { return self.0.format_event(context, writer, event) };
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
         writeln!(writer, "{} request={request}", line.trim_end_matches('\n'))
@@ -55,7 +55,7 @@ where
         let mut members = Members { writer: &mut writer, result: Ok(()) };
         event.record(&mut members);
         members.result?;
-        if let Some(request) = current() {
+        if let Some(request) = origin::current().request {
             write!(writer, ",\"request\":\"{request}\"")?;
         }
         writer.write_str(",\"target\":\"")?;
@@ -169,9 +169,9 @@ impl Write for Escaped<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answering;
     use super::*;
-    use crate::app::request::RequestId;
+    use crate::base::request_id::RequestId;
+    use crate::model::event::Origin;
     use std::io;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::fmt::MakeWriter;
@@ -217,7 +217,8 @@ mod tests {
 
     fn with_request(id: RequestId, log: impl Fn()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(answering(id, async { log() }));
+        let origin = Origin { address: None, request: Some(id) };
+        runtime.block_on(origin::within(origin, async { log() }));
     }
 
     #[test]

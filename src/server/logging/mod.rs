@@ -3,7 +3,6 @@
 //! A line that is written while a request is answered carries its id. There is a line for each request, so lines are made
 //! with as little work as they can be, and those about requests are written some at a time.
 
-mod current;
 mod line;
 mod output;
 
@@ -17,8 +16,6 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
-
-pub(super) use current::answering;
 
 use line::{JsonLine, TextLine};
 use output::Output;

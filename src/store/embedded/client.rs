@@ -9,6 +9,7 @@ use super::tables::{CLIENT_SECRETS, CLIENTS, CONSENTS, CONSENTS_TO_CLIENTS};
 use super::{Embedded, codec};
 use crate::base::secret::Secret;
 use crate::model::client::Client;
+use crate::model::event::{EventKind, Occurrence};
 use crate::model::id::ClientId;
 use crate::store::{Page, Put, StoreError};
 
@@ -50,6 +51,7 @@ impl Embedded {
             }
             client.version = 1;
             put(change, &client)?;
+            change.note(Occurrence::of_client(EventKind::ClientCreated, &client))?;
             Ok(Put::Done(client))
         })
         .await
@@ -61,8 +63,14 @@ impl Embedded {
             if stored.version != client.version {
                 return Ok(Put::Conflict { version: stored.version });
             }
+            let secret = CLIENT_SECRETS.get(change, client.id.as_str())?;
             client.version += 1;
             put(change, &client)?;
+            let mut what = Occurrence::of_client(EventKind::ClientUpdated, &client);
+            if secret.as_deref().map(Vec::as_slice) != client.secret.as_ref().map(|secret| secret.expose().as_bytes()) {
+                what = what.with("changed", "client_secret");
+            }
+            change.note(what)?;
             Ok(Put::Done(client))
         })
         .await
@@ -76,9 +84,7 @@ impl Embedded {
                 CONSENTS_TO_CLIENTS.list(change, Bound::Included((id, "")), usize::MAX, |(client, user), _| {
                     Ok((client == id).then(|| user.to_owned()))
                 })?;
-            if CLIENTS.get(change, id)?.is_none() {
-                return Ok(false);
-            }
+            let Some(client) = CLIENTS.get(change, id)? else { return Ok(false) };
             CLIENTS.remove(change, id)?;
             CLIENT_SECRETS.remove(change, id)?;
             for user in users {
@@ -86,6 +92,7 @@ impl Embedded {
                 CONSENTS_TO_CLIENTS.remove(change, (id, &user))?;
             }
             change.touch_clients();
+            change.note(Occurrence::of_client(EventKind::ClientDeleted, &client))?;
             Ok(true)
         })
         .await

@@ -6,6 +6,7 @@ use super::tables::{CONSENTS, CONSENTS_TO_CLIENTS};
 use super::{Embedded, codec};
 use crate::base::clock::Timestamp;
 use crate::model::consent::{Consent, Given};
+use crate::model::event::{EventKind, Occurrence};
 use crate::model::id::{ClientId, UserId};
 use crate::store::{Page, StoreError};
 
@@ -17,10 +18,12 @@ impl Embedded {
     pub(in crate::store) async fn grant_consent(&self, given: Given, now: Timestamp) -> Result<Consent, StoreError> {
         self.write(move |change| {
             let before = CONSENTS.get(change, (given.user.as_str(), given.client.as_str()))?;
+            let scope = given.scope.clone();
             let consent = Consent::decide_grant(before.as_ref(), given, now);
             let (user, client) = (consent.user.as_str(), consent.client.as_str());
             CONSENTS.put(change, (user, client), &consent)?;
             CONSENTS_TO_CLIENTS.put(change, (client, user), &())?;
+            change.note(Occurrence { scope: Some(scope), ..of_consent(EventKind::ConsentAccepted, &consent) })?;
             Ok(consent)
         })
         .await
@@ -37,6 +40,7 @@ impl Embedded {
             let key = (user.as_str(), client.as_str());
             let Some(consent) = CONSENTS.get(change, key)? else { return Ok(false) };
             CONSENTS.put(change, key, &consent.decide_withdraw(now))?;
+            change.note(of_consent(EventKind::ConsentRevoked, &consent))?;
             Ok(true)
         })
         .await
@@ -62,4 +66,8 @@ impl Embedded {
             })?;
         Ok(Page::cut(consents, limit, |consent: &Consent| consent.client.clone()))
     }
+}
+
+fn of_consent(kind: EventKind, consent: &Consent) -> Occurrence {
+    Occurrence { user: Some(consent.user.clone()), client: Some(consent.client.clone()), ..Occurrence::new(kind) }
 }

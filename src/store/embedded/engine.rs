@@ -1,9 +1,9 @@
 //! The open database: snapshots and changes of it, and how it is opened again after an I/O error.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
     Database, DatabaseError, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
@@ -11,16 +11,18 @@ use redb::{
 };
 
 use super::cache::Cache;
+use super::event::Journal;
 use super::fault::Fault;
 use super::tables::{self, META, META_FORMAT, META_KEY_CHECK};
 use crate::base::random::Random;
 use crate::jose::seal::ServerKey;
 use crate::model::client::Client;
+use crate::model::event::{Event, Origin};
 use crate::model::id::{AccessTokenId, ClientId};
-use crate::store::{AccessContext, Options, Revision, StoreError};
+use crate::store::{AccessContext, Ledger, Options, Revision, StoreError};
 
 /// The version of all layouts that this release writes.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 const KEY_CHECK: &str = "key check";
 
@@ -84,6 +86,12 @@ pub(super) struct Change<'c> {
     engine: &'c Engine,
     writes: Cell<u64>,
     touched: Cell<Touched>,
+    /// What events are for, while this batch is made.
+    ledger: Option<Arc<Ledger>>,
+    /// On whose behalf the job at hand is done.
+    origin: Cell<Origin>,
+    /// What has happened so far.
+    told: RefCell<Vec<Event>>,
 }
 
 /// What caches have to know of a change.
@@ -97,7 +105,15 @@ pub(super) struct Touched {
 
 impl<'c> Change<'c> {
     pub(super) fn new(transaction: &'c WriteTransaction, engine: &'c Engine) -> Self {
-        Self { transaction, engine, writes: Cell::default(), touched: Cell::default() }
+        Self {
+            transaction,
+            engine,
+            writes: Cell::default(),
+            touched: Cell::default(),
+            ledger: engine.journal.ledger(),
+            origin: Cell::new(Origin::NOBODY),
+            told: RefCell::default(),
+        }
     }
 
     /// Opens a table to write to it. Whatever was read through it before has to be read again, as far as it is cached.
@@ -135,6 +151,43 @@ impl<'c> Change<'c> {
         self.touched.set(Touched { keys: true, ..self.touched.get() });
     }
 
+    /// Says on whose behalf the next job is done.
+    pub(super) fn set_origin(&self, origin: Origin) {
+        self.origin.set(origin);
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.origin.get()
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.engine.journal
+    }
+
+    /// Holds an event for whoever listens, until it is durable.
+    pub(super) fn tell(&self, event: Event) {
+        self.told.borrow_mut().push(event);
+    }
+
+    /// How many events there are so far.
+    pub(super) fn events(&self) -> usize {
+        self.told.borrow().len()
+    }
+
+    /// Forgets events of a job that came to nothing.
+    pub(super) fn forget_events_after(&self, count: usize) {
+        self.told.borrow_mut().truncate(count);
+    }
+
+    /// The events of all jobs.
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.told.into_inner()
+    }
+
     /// What was noted.
     pub(super) fn touched(&self) -> Touched {
         self.touched.get()
@@ -169,6 +222,7 @@ pub(super) struct Engine {
     pub(super) clients: Cache<ClientId, Client>,
     pub(super) access: Cache<AccessTokenId, AccessContext>,
     keys_revision: AtomicU64,
+    pub(super) journal: Journal,
 }
 
 impl Engine {
@@ -198,6 +252,7 @@ impl Engine {
             clients: Cache::new(options.cached_clients),
             access: Cache::new(options.cached_access_tokens),
             keys_revision: AtomicU64::new(0),
+            journal: Journal::default(),
         })
     }
 

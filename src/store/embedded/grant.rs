@@ -7,6 +7,7 @@ use super::engine::{Change, Tables};
 use super::fault::Fault;
 use super::tables::{ACCESS_TOKENS, CODES, CONSENTS, ENDED_SESSIONS, GRANTS, REFRESH_TOKENS, USERS};
 use crate::base::clock::Timestamp;
+use crate::model::event::{EventKind, Occurrence};
 use crate::model::grant::{
     AccessToken, Code, EndReason, Ended, Grant, NewTokens, Redeem, RedeemRefusal, RefreshToken, Replaced, Rotate,
     RotateRefusal, decide_redeem, decide_rotate,
@@ -29,6 +30,7 @@ impl Embedded {
             }
             if let Some(access) = &access {
                 add_access(change, access, in_place_of.access)?;
+                note_first(change, code.granted.as_ref(), access)?;
             }
             put_code(change, &code)
         })
@@ -40,13 +42,22 @@ impl Embedded {
         token: AccessToken,
         in_place_of: Option<AccessTokenId>,
     ) -> Result<(), StoreError> {
-        self.write(move |change| add_access(change, &token, in_place_of)).await
+        self.write(move |change| {
+            add_access(change, &token, in_place_of)?;
+            note_first(change, token.granted.as_deref(), &token)
+        })
+        .await
     }
 
     pub(in crate::store) async fn put_grant(&self, grant: Grant, tokens: NewTokens) -> Result<(), StoreError> {
         self.write(move |change| {
             GRANTS.add(change, grant.id.0.as_bytes(), &grant)?;
-            put_tokens(change, &tokens)
+            put_tokens(change, &tokens)?;
+            if grant.user.is_some() && grant.session.is_none() {
+                // They told the client their password: there is no session that would tell of it.
+                change.note(Occurrence::of_grant(EventKind::LoginSucceeded, &grant, &grant.scope))?;
+            }
+            note_first(change, Some(&grant), &tokens.access)
         })
         .await
     }
@@ -145,10 +156,11 @@ impl Embedded {
                     put_code(change, &Code { spent_at: Some(now), ..code })?;
                     GRANTS.add(change, grant.id.0.as_bytes(), &grant)?;
                     put_tokens(change, &tokens)?;
+                    note_first(change, Some(&grant), &tokens.access)?;
                 }
                 Redeem::Reused => {
                     if let Some(grant) = get_grant(change, code.grant)? {
-                        end(change, grant, EndReason::CodeReuse, now)?;
+                        end(change, &grant, EndReason::CodeReuse, now)?;
                     }
                 }
                 Redeem::Refused(_) => {}
@@ -179,16 +191,20 @@ impl Embedded {
                 decision = Rotate::Refused(RotateRefusal::Ended);
             }
             match decision {
-                Rotate::Granted => replace(change, &token, &rotation, now)?,
+                Rotate::Granted => {
+                    replace(change, &token, &rotation, now)?;
+                    note_refreshed(change, &grant, &rotation)?;
+                }
                 Rotate::Retried { access, .. } => {
                     if let Some(successor) = successor {
                         put_refresh(change, &RefreshToken { superseded: true, ..successor })?;
                     }
                     ACCESS_TOKENS.remove(change, access.0.as_bytes())?;
                     replace(change, &token, &rotation, now)?;
+                    note_refreshed(change, &grant, &rotation)?;
                 }
                 Rotate::Reused => {
-                    end(change, grant, EndReason::RefreshReuse, now)?;
+                    end(change, &grant, EndReason::RefreshReuse, now)?;
                 }
                 Rotate::Refused(_) => {}
             }
@@ -205,7 +221,7 @@ impl Embedded {
     ) -> Result<bool, StoreError> {
         let id = *id;
         self.write(move |change| match get_grant(change, id)? {
-            Some(grant) => end(change, grant, reason, now),
+            Some(grant) => end(change, &grant, reason, now),
             None => Ok(false),
         })
         .await
@@ -214,10 +230,14 @@ impl Embedded {
     pub(in crate::store) async fn delete_access_token(&self, id: &AccessTokenId) -> Result<bool, StoreError> {
         let id = *id;
         self.write(move |change| {
-            if ACCESS_TOKENS.get(change, id.0.as_bytes())?.is_none() {
-                return Ok(false);
+            let Some(mut token) = ACCESS_TOKENS.get(change, id.0.as_bytes())? else { return Ok(false) };
+            let grant = grant_of(change, &mut token)?;
+            ACCESS_TOKENS.remove(change, id.0.as_bytes())?;
+            if let Some(grant) = grant {
+                let what = Occurrence::of_grant(EventKind::TokenRevoked, &grant, &token.scope);
+                change.note(what.with("token", "access_token"))?;
             }
-            ACCESS_TOKENS.remove(change, id.0.as_bytes())
+            Ok(true)
         })
         .await
     }
@@ -284,12 +304,28 @@ fn replace(change: &Change<'_>, used: &RefreshToken, rotation: &Rotation, now: T
 }
 
 /// Ends a family; says whether it hadn't ended before.
-fn end(change: &Change<'_>, grant: Grant, reason: EndReason, now: Timestamp) -> Result<bool, Fault> {
+fn end(change: &Change<'_>, grant: &Grant, reason: EndReason, now: Timestamp) -> Result<bool, Fault> {
     if grant.ended.is_some() {
         return Ok(false);
     }
-    put_grant(change, &Grant { ended: Some(Ended { at: now, reason }), ..grant })?;
+    put_grant(change, &Grant { ended: Some(Ended { at: now, reason }), ..grant.clone() })?;
+    let (kind, token) = match reason {
+        EndReason::CodeReuse => (EventKind::TokenReused, "code"),
+        EndReason::RefreshReuse => (EventKind::TokenReused, "refresh_token"),
+        EndReason::Revoked => (EventKind::TokenRevoked, "refresh_token"),
+    };
+    change.note(Occurrence::of_grant(kind, grant, &grant.scope).with("token", token))?;
     Ok(true)
+}
+
+/// Notes that a client got its first tokens.
+fn note_first(change: &Change<'_>, grant: Option<&Grant>, access: &AccessToken) -> Result<(), Fault> {
+    let what = grant.map(|grant| Occurrence::of_grant(EventKind::TokenIssued, grant, &access.scope));
+    what.map_or(Ok(()), |what| change.note(what))
+}
+
+fn note_refreshed(change: &Change<'_>, grant: &Grant, rotation: &Rotation) -> Result<(), Fault> {
+    change.note(Occurrence::of_grant(EventKind::TokenRefreshed, grant, &rotation.tokens.access.scope))
 }
 
 /// A token with its grant and what decides whether that is live; `None` when its user is no more.

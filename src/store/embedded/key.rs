@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::tables::{KEYS, PRIVATE_KEYS};
 use super::{Embedded, codec};
 use crate::base::clock::Timestamp;
+use crate::model::event::{EventKind, Occurrence};
 use crate::model::id::KeyId;
 use crate::model::key::{
     Due, KeyRefusal, KeyState, Schedule, SigningKey, decide_delete, decide_due, decide_first_state, decide_promote,
@@ -44,6 +45,7 @@ impl Embedded {
             };
             put(change, &key)?;
             PRIVATE_KEYS.put(change, key.id.as_str(), &new.pkcs8_der)?;
+            change.note(Occurrence::of_key(EventKind::KeyCreated, &key).with("state", key.state.name()))?;
             Ok(Put::Done(key))
         })
         .await
@@ -58,7 +60,7 @@ impl Embedded {
         self.write(move |change| {
             let changed = decide_promote(&all(change)?, &id, now);
             for key in changed.iter().flatten() {
-                put(change, key)?;
+                put_moved(change, key)?;
             }
             Ok(changed)
         })
@@ -74,7 +76,7 @@ impl Embedded {
         self.write(move |change| {
             let retired = decide_retire(&all(change)?, &id, now);
             if let Ok(key) = &retired {
-                put(change, key)?;
+                put_moved(change, key)?;
             }
             Ok(retired)
         })
@@ -84,9 +86,10 @@ impl Embedded {
     pub(in crate::store) async fn delete_key(&self, id: &KeyId) -> Result<Result<(), KeyRefusal>, StoreError> {
         let id = id.clone();
         self.write(move |change| {
-            let decision = decide_delete(&all(change)?, &id);
+            let keys = all(change)?;
+            let decision = decide_delete(&keys, &id);
             if decision.is_ok() {
-                delete(change, &id)?;
+                delete(change, &keys, &id)?;
             }
             Ok(decision)
         })
@@ -106,16 +109,16 @@ impl Embedded {
                     Due::Make { .. } => {}
                     Due::Promote(id) => {
                         for key in decide_promote(&keys, id, now).iter().flatten() {
-                            put(change, key)?;
+                            put_moved(change, key)?;
                         }
                     }
                     Due::Withdraw(id) => {
                         if let Some(key) = decide_withdraw(&keys, id) {
-                            put(change, &key)?;
+                            put_moved(change, &key)?;
                             PRIVATE_KEYS.remove(change, id.as_str())?;
                         }
                     }
-                    Due::Delete(id) => delete(change, id)?,
+                    Due::Delete(id) => delete(change, &keys, id)?,
                     Due::Restamp(id) => {
                         if let Some(key) = decide_restamp(&keys, id, now) {
                             put(change, &key)?;
@@ -137,11 +140,26 @@ fn all(tables: &impl Tables) -> Result<Vec<SigningKey>, Fault> {
     Ok(keys)
 }
 
-fn delete(change: &Change<'_>, id: &KeyId) -> Result<(), Fault> {
+fn delete(change: &Change<'_>, keys: &[SigningKey], id: &KeyId) -> Result<(), Fault> {
     KEYS.remove(change, id.as_str())?;
     PRIVATE_KEYS.remove(change, id.as_str())?;
     change.touch_keys();
-    Ok(())
+    match keys.iter().find(|key| key.id == *id) {
+        Some(key) => change.note(Occurrence::of_key(EventKind::KeyDeleted, key)),
+        None => Ok(()),
+    }
+}
+
+/// Stores a key that has come to another state.
+fn put_moved(change: &Change<'_>, key: &SigningKey) -> Result<(), Fault> {
+    put(change, key)?;
+    let kind = match key.state {
+        KeyState::Next => return Ok(()),
+        KeyState::Active => EventKind::KeyPromoted,
+        KeyState::Retired => EventKind::KeyRetired,
+        KeyState::Withdrawn => EventKind::KeyWithdrawn,
+    };
+    change.note(Occurrence::of_key(kind, key))
 }
 
 fn put(change: &Change<'_>, key: &SigningKey) -> Result<(), Fault> {

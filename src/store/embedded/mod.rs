@@ -10,6 +10,7 @@ mod client;
 mod codec;
 mod consent;
 mod engine;
+mod event;
 mod fault;
 pub(super) mod file;
 mod grant;
@@ -34,7 +35,7 @@ use self::engine::{Change, Engine, Opener, Snapshot, Tables};
 use self::fault::Fault;
 use self::tables::{META, META_DEVELOPMENT};
 use self::writer::Writer;
-use super::{Options, Revision, StoreError};
+use super::{Options, Revision, StoreError, origin};
 use crate::jose::seal::ServerKey;
 
 /// A store in a redb file or in memory. Clones are handles to the same one; the last of them closes it.
@@ -157,6 +158,11 @@ impl Embedded {
         &self,
         work: impl FnOnce(&Change<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let origin = origin::current();
+        let work = move |change: &Change<'_>| {
+            change.set_origin(origin);
+            work(change)
+        };
         self.0.writer.submit(work)?.await.unwrap_or_else(|_| Err(writer::gone()))
     }
 }

@@ -8,6 +8,7 @@ use super::engine::Change;
 use super::fault::Fault;
 use super::tables::{ENDED_SESSIONS, ENDED_SESSIONS_BY_END, SESSIONS, SESSIONS_OF_USERS, USERS};
 use crate::base::clock::Timestamp;
+use crate::model::event::{EventKind, Occurrence};
 use crate::model::id::{Bearer, Id, SessionId, UserId};
 use crate::model::session::{EndedSession, Session};
 use crate::store::{Page, SessionContext, StoreError};
@@ -19,11 +20,12 @@ impl Embedded {
         replaces: Option<SessionId>,
     ) -> Result<Session, StoreError> {
         self.write(move |change| {
-            let replaced = replaces.map_or(Ok(false), |old| end(change, old))?;
-            session.continues = session.continues.filter(|_| replaced);
+            let replaced = replaces.map_or(Ok(None), |old| end(change, old))?;
+            session.continues = session.continues.filter(|_| replaced.is_some());
             let key = session.id.0.as_bytes();
             SESSIONS.put(change, key, &session)?;
             SESSIONS_OF_USERS.put(change, (session.user.as_str(), key), &())?;
+            change.note(of_session(EventKind::LoginSucceeded, &session))?;
             Ok(session)
         })
         .await
@@ -68,14 +70,13 @@ impl Embedded {
     ) -> Result<bool, StoreError> {
         let id = *id;
         self.write(move |change| {
-            if !end(change, id)? {
-                return Ok(false);
-            }
+            let Some(session) = end(change, id)? else { return Ok(false) };
             if let Some(ended) = with_it {
                 let (sid, until) = (ended.sid.0.as_bytes(), ended.needed_until.as_millis());
                 ENDED_SESSIONS.put(change, sid, &ended)?;
                 ENDED_SESSIONS_BY_END.put(change, (until, sid), &())?;
             }
+            change.note(of_session(EventKind::Logout, &session))?;
             Ok(true)
         })
         .await
@@ -107,11 +108,15 @@ impl Embedded {
     }
 }
 
-/// Removes a session, if it is there.
-fn end(change: &Change<'_>, id: SessionId) -> Result<bool, Fault> {
+fn of_session(kind: EventKind, session: &Session) -> Occurrence {
+    Occurrence { user: Some(session.user.clone()), sid: Some(session.sid()), ..Occurrence::new(kind) }
+}
+
+/// Removes a session and gives it, if it is there.
+fn end(change: &Change<'_>, id: SessionId) -> Result<Option<Session>, Fault> {
     let key = id.0.as_bytes();
-    let Some(session) = SESSIONS.get(change, key)? else { return Ok(false) };
+    let Some(session) = SESSIONS.get(change, key)? else { return Ok(None) };
     SESSIONS.remove(change, key)?;
     SESSIONS_OF_USERS.remove(change, (session.user.as_str(), key))?;
-    Ok(true)
+    Ok(Some(session))
 }

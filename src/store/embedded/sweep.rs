@@ -24,6 +24,7 @@ impl Embedded {
             left -= sweep_table(&GRANTS, change, now, left)?;
             left -= sweep_sessions(change, now, left)?;
             left -= sweep_ended_sessions(change, now, left)?;
+            left -= change.sweep_events(now, left)?;
             Ok(limit - left)
         })
         .await

@@ -1,10 +1,10 @@
 //! Every table with the layout of its keys, and how rows are reached.
 
 use std::marker::PhantomData;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use minicbor::{Decode, Encode};
-use redb::{Key, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use zeroize::Zeroizing;
 
 use super::codec;
@@ -13,6 +13,7 @@ use super::fault::Fault;
 use crate::base::random::Random;
 use crate::model::client::Client;
 use crate::model::consent::Consent;
+use crate::model::event::Event;
 use crate::model::grant::{AccessToken, Code, Grant, RefreshToken};
 use crate::model::id::UserId;
 use crate::model::key::SigningKey;
@@ -63,6 +64,10 @@ pub(super) const REFRESH_TOKENS: Rows<RowKey, RefreshToken> = Rows::new("refresh
 pub(super) const KEYS: Rows<&str, SigningKey> = Rows::new("keys");
 /// Key id.
 pub(super) const PRIVATE_KEYS: SealedRows = SealedRows::new("private-keys", "private key");
+/// Event id.
+pub(super) const EVENTS: Rows<RowKey, Event> = Rows::new("events");
+/// The name of whoever is to be sent it, event id.
+pub(super) const OUTBOX: Rows<(&str, RowKey), Event> = Rows::new("outbox");
 
 /// The tables that decide whether an access token is live, beside those of its client.
 pub(super) const ACCESS_STANDS_ON: [&str; 5] = ["access-tokens", "grants", "users", "consents", "ended-sessions"];
@@ -86,6 +91,8 @@ pub(super) fn create_all(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(REFRESH_TOKENS.definition)?;
     transaction.open_table(KEYS.definition)?;
     transaction.open_table(PRIVATE_KEYS.definition)?;
+    transaction.open_table(EVENTS.definition)?;
+    transaction.open_table(OUTBOX.definition)?;
     Ok(())
 }
 
@@ -125,6 +132,28 @@ impl<K: Key + 'static, R> Rows<K, R> {
             }
         }
         Ok(list)
+    }
+
+    /// Walks down from `end` until `visit` breaks off.
+    pub(super) fn walk_down(
+        &self,
+        tables: &impl Tables,
+        end: Bound<K::SelfType<'_>>,
+        mut visit: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<ControlFlow<()>, Fault>,
+    ) -> Result<(), Fault> {
+        let table = tables.table(self.definition)?;
+        for entry in table.range((Bound::Unbounded, end))?.rev() {
+            let (key, row) = entry?;
+            if visit(key.value(), row.value())?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows there are.
+    pub(super) fn count(&self, tables: &impl Tables) -> Result<u64, Fault> {
+        Ok(ReadableTableMetadata::len(&tables.table(self.definition)?)?)
     }
 }
 
@@ -192,10 +221,5 @@ impl<K: Key + 'static, R> Rows<K, R> {
     pub(super) fn put_raw(&self, change: &Change<'_>, key: K::SelfType<'_>, row: &[u8]) -> Result<(), Fault> {
         change.write(self.definition)?.insert(key, row)?;
         Ok(())
-    }
-
-    /// How many rows there are.
-    pub(super) fn count(&self, tables: &impl Tables) -> Result<u64, Fault> {
-        Ok(redb::ReadableTableMetadata::len(&tables.table(self.definition)?)?)
     }
 }

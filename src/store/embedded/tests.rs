@@ -1,5 +1,6 @@
 //! What is true of this engine alone: its files, its writer, and how it gets over errors.
 
+mod event;
 mod fault;
 mod file;
 mod writer;

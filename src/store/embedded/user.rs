@@ -7,6 +7,7 @@ use super::Embedded;
 use super::engine::Tables;
 use super::fault::Fault;
 use super::tables::{CONSENTS, CONSENTS_TO_CLIENTS, SESSIONS, SESSIONS_OF_USERS, USERNAMES, USERS};
+use crate::model::event::{EventKind, Occurrence};
 use crate::model::id::{Id, UserId};
 use crate::model::user::{User, fold_username};
 use crate::store::{Page, Put, StoreError};
@@ -45,6 +46,7 @@ impl Embedded {
             user.version = 1;
             USERS.put(change, user.id.as_str(), &user)?;
             USERNAMES.put(change, &name, &user.id)?;
+            change.note(Occurrence::of_user(EventKind::UserCreated, &user))?;
             Ok(Put::Done(user))
         })
         .await
@@ -65,6 +67,9 @@ impl Embedded {
             if old != new {
                 USERNAMES.remove(change, &old)?;
                 USERNAMES.put(change, &new, &user.id)?;
+            }
+            if let Some(what) = Occurrence::of_update(&stored, &user) {
+                change.note(what)?;
             }
             Ok(Put::Done(user))
         })
@@ -93,6 +98,7 @@ impl Embedded {
                 SESSIONS.remove(change, session.as_bytes())?;
                 SESSIONS_OF_USERS.remove(change, (id, session.as_bytes()))?;
             }
+            change.note(Occurrence::of_user(EventKind::UserDeleted, &user))?;
             Ok(true)
         })
         .await

@@ -252,11 +252,14 @@ impl WriterThread {
         let change = Change::new(&transaction, &self.engine);
         let asked = !batch.is_empty();
         for job in batch {
-            let before = change.writes();
+            let (before, events) = (change.writes(), change.events());
             let done = catch_unwind(AssertUnwindSafe(|| job.run(&change))).unwrap_or(Err(Fault::Panic));
             match done {
                 Ok(()) => {}
-                Err(fault) if fault.is_local() && change.writes() == before => job.fail(fault.into()),
+                Err(fault) if fault.is_local() && change.writes() == before => {
+                    change.forget_events_after(events);
+                    job.fail(fault.into());
+                }
                 Err(fault) => {
                     transaction.abort()?;
                     return Err(fault);
@@ -264,14 +267,17 @@ impl WriterThread {
             }
         }
         let (writes, touched) = (change.writes(), change.touched());
-        if writes == 0 && asked {
-            // Nothing but refusals: no need to wait for the disk.
+        let events = change.into_events();
+        let written = writes > 0 || !asked;
+        if written {
+            transaction.commit()?;
+            self.engine.publish(touched);
+        } else {
+            // Nothing but refusals, and events that nobody keeps: no need to wait for the disk.
             transaction.abort()?;
-            return Ok(false);
         }
-        transaction.commit()?;
-        self.engine.publish(touched);
-        Ok(true)
+        self.engine.journal.publish(events);
+        Ok(written)
     }
 }
 

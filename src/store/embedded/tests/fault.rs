@@ -59,7 +59,7 @@ impl Faulty {
     }
 
     /// Lets the sync after `count` others fail, once.
-    fn fail_sync_after(&self, count: usize) {
+    pub(super) fn fail_sync_after(&self, count: usize) {
         self.fails_at.store(count + 1, Ordering::SeqCst);
     }
 
