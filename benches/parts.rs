@@ -27,7 +27,7 @@ use hallpass::jose::seal::ServerKey;
 use hallpass::jose::sign::Signer;
 use hallpass::model::client::Client;
 use hallpass::model::id::{Bearer, BearerKind, ClientId};
-use hallpass::server::{Handler, Provider};
+use hallpass::server::{Handler, Routes};
 use hallpass::settings::{Settings, Sources};
 use hallpass::store::{NewKey, Options, Store};
 use hyper::Method;
@@ -80,14 +80,14 @@ fn main() {
     }
 }
 
-async fn provider(key: &PrivateKey, now: Timestamp) -> Provider {
+async fn provider(key: &PrivateKey, now: Timestamp) -> Routes {
     let settings = Settings::load(&Sources::default().set("issuer", "http://localhost:8000")).expect("settings");
     let store = Store::in_memory(ServerKey::generate(&Random::System), &Options::default()).expect("a store");
     store.add_key(NewKey::of(key, now)).await.expect("a key");
     let mut client = Client::new(ClientId::new("web"), "Web".into(), 1, now);
     client.redirect_uris = vec!["https://app.example/callback".into()];
     store.create_client(client).await.expect("a client");
-    Provider(Arc::new(App::new(settings, store, Clock::System, Random::System).expect("a provider")))
+    Routes(Arc::new(App::new(settings, store, Clock::System, Random::System).expect("a provider")))
 }
 
 /// Prints the median time of one call.

@@ -1,63 +1,99 @@
-//! hallpass inside a program of one's own: a provider in memory with one client and one user.
+//! hallpass under a path of a program's own HTTP server.
 //!
 //! ```console
 //! $ cargo run --example embed
+//! $ cargo run --example embed -- hallpass.toml
 //! ```
+//!
+//! Without a settings file it keeps everything in memory, with one client and one user. With one, it serves what is in its
+//! store, as `hallpass serve` would; `HALLPASS_…` variables win over the file.
 
 #![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
 
+use std::convert::Infallible;
 use std::error::Error;
-use std::sync::Arc;
 
-use hallpass::app::App;
-use hallpass::base::clock::Clock;
-use hallpass::base::random::Random;
-use hallpass::base::secret::Secret;
-use hallpass::jose::key::PrivateKey;
-use hallpass::jose::seal::ServerKey;
-use hallpass::model::client::Client;
-use hallpass::model::id::{ClientId, UserId};
-use hallpass::model::user::User;
-use hallpass::server;
-use hallpass::settings::{Settings, Sources};
-use hallpass::store::{NewKey, Options, Store};
+use bytes::Bytes;
+use hallpass::{Mount, Provider};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (clock, random) = (Clock::System, Random::System);
-    let now = clock.now();
-    let settings = Settings::load(&Sources::default().set("issuer", "http://localhost:8000"))?;
-    let listeners = server::bind(&settings.http.listen)?;
-    let store = Store::in_memory(ServerKey::generate(&random), &Options::default())?;
-
-    let key = PrivateKey::generate(2048)?;
-    store.add_key(NewKey::of(&key, now)).await?;
-
-    let mut client = Client::new(ClientId::new("my-app"), "My app".into(), 1, now);
-    client.secret = Some(Secret::new("a secret of more than thirty-two bytes"));
-    client.redirect_uris = vec!["http://localhost:3000/callback".into()];
-    store.create_client(client).await?;
-
-    let app = App::new(settings, store, clock, random.clone())?;
-    let user = User {
-        id: UserId::mint(&random),
-        username: "ada".into(),
-        password_hash: Some(app.passwords.hash(Secret::new("analytical engine")).await?),
-        admin: false,
-        enabled: true,
-        claims: json!({ "name": "Ada Lovelace", "email": "ada@example.com" }).as_object().cloned().unwrap_or_default(),
-        generation: 1,
-        created_at: now,
-        updated_at: now,
-        version: 0,
+    let provider = match std::env::args().nth(1) {
+        Some(file) => Provider::builder().file(file).environment().build().await?,
+        None => furnished().await?,
     };
-    app.store.create_user(user).await?;
+    let identity = provider.service();
+    let prefix = provider.issuer().path().to_owned();
 
-    println!("{} knows the client my-app and the user ada; Ctrl-C ends it", app.issuer);
-    let stop = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    server::serve_app(Arc::new(app), listeners, stop).await?;
+    let listen = provider.app().settings.http.listen.first().copied().ok_or("http.listen is empty")?;
+    let listener = TcpListener::bind(listen).await?;
+    let (graceful, server) = (GracefulShutdown::new(), auto::Builder::new(TokioExecutor::new()));
+    let mut terminate = signal(SignalKind::terminate())?;
+    println!("Open http://{}/ (the issuer is {})", listener.local_addr()?, provider.issuer());
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            _ = terminate.recv() => break,
+            _ = tokio::signal::ctrl_c() => break,
+        };
+        let (identity, prefix) = (identity.of_peer(peer.ip()), prefix.clone());
+        let service = service_fn(move |request| answer(identity.clone(), prefix.clone(), request));
+        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        tokio::spawn(graceful.watch(connection));
+    }
+    graceful.shutdown().await;
     Ok(())
+}
+
+/// The program's own routes, and everything below the issuer's path.
+async fn answer(
+    identity: Mount,
+    prefix: String,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path();
+    let is_identity = path.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if is_identity && !prefix.is_empty() {
+        return Ok(identity.answer(request).await);
+    }
+    match path {
+        "/hello" => Ok(Response::new(Full::from("Hello from the program around hallpass.\n"))),
+        // An issuer without a path has all that is left.
+        _ if prefix.is_empty() => Ok(identity.answer(request).await),
+        _ => {
+            let mut missing = Response::new(Full::from("There is nothing here.\n"));
+            *missing.status_mut() = StatusCode::NOT_FOUND;
+            Ok(missing)
+        }
+    }
+}
+
+/// A provider in memory with something to try.
+async fn furnished() -> Result<Provider, Box<dyn Error>> {
+    let builder = Provider::builder().issuer("http://localhost:8000/id").in_memory().environment();
+    let provider = builder.build().await?;
+    let client = json!({
+        "client_id": "my-app",
+        "client_name": "My app",
+        "client_secret": "a secret of more than thirty-two bytes",
+        "redirect_uris": ["http://localhost/callback"],
+    });
+    provider.create_client(&client).await?;
+    let user = json!({
+        "username": "ada",
+        "password": "analytical engine",
+        "claims": { "name": "Ada Lovelace", "email": "ada@example.com" },
+    });
+    provider.create_user(&user).await?;
+    Ok(provider)
 }

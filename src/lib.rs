@@ -1,5 +1,8 @@
 //! hallpass: an OpenID Connect provider in one binary, and the library that it is made of.
 //!
+//! [`Provider`] is the way in for a program of one's own: it builds from settings, a store and [hooks](Hook), and hands out a
+//! service to mount in an HTTP server, or runs the whole server. Everything else is public, too, for those who need more.
+//!
 //! # The house
 //!
 //! A room uses only rooms on the floors below its own, and seldom a neighbour. From the top:
@@ -7,6 +10,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | people at a terminal | [`cli`] |
+//! | the face of the library | [`provider`] |
 //! | the listener and the one table of addresses | [`server`] |
 //! | the protocol's endpoints · pages an end user meets · administration · development | [`oidc`] [`account`] [`admin`] [`dev`] |
 //! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
@@ -33,7 +37,8 @@
 //! account: base model protocol page store app oidc
 //! dev: base jose model protocol page store app admin oidc
 //! server: base protocol page store settings app oidc account admin dev
-//! cli: base jose model protocol outbound store settings app admin dev server
+//! provider: base jose protocol store settings app admin server
+//! cli: base jose model protocol outbound store settings app admin dev server provider
 //! ```
 //!
 //! `base` to `protocol` never await and never open a file; the time comes in as an argument named `now`.
@@ -73,6 +78,11 @@ pub mod oidc;
 pub mod outbound;
 pub mod page;
 pub mod protocol;
+pub mod provider;
 pub mod server;
 pub mod settings;
 pub mod store;
+
+pub use app::hook::Hook;
+pub use provider::Provider;
+pub use server::{Mount, Peer};

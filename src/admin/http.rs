@@ -86,7 +86,8 @@ fn method(method: &HttpMethod) -> Option<Method> {
     })
 }
 
-fn context(app: &App, caller: Caller) -> Context<'_> {
+/// What calls at a running provider work on.
+pub fn context(app: &App, caller: Caller) -> Context<'_> {
     Context {
         store: &app.store,
         clock: &app.clock,

@@ -150,6 +150,14 @@ pub async fn call(context: &Context<'_>, call: Call) -> Answer {
     route(context, call).await.unwrap_or_else(Problem::into_answer)
 }
 
+/// The same for programs: the body of what came of it.
+///
+/// # Errors
+/// What is wrong with the call, or with us.
+pub async fn attempt(context: &Context<'_>, call: Call) -> Result<Value, Problem> {
+    route(context, call).await.map(|answer| answer.body)
+}
+
 async fn route(context: &Context<'_>, call: Call) -> Result<Answer, Problem> {
     let Call { method, path, query, body } = call;
     let segments = segments(&path).ok_or_else(|| Problem::no_address(&path))?;

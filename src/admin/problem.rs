@@ -1,5 +1,7 @@
 //! Why a call failed.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::Answer;
@@ -20,6 +22,21 @@ pub struct Problem {
 impl Problem {
     const fn new(status: u16, title: &'static str, detail: String) -> Self {
         Self { status, title, detail, field: None }
+    }
+
+    /// As HTTP would have it: 400, 404, 409, ….
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// One line that a person can act on.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The member that is at fault.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
     }
 
     /// A member of the call is wrong: 400.
@@ -79,6 +96,14 @@ impl Problem {
         Answer { status: self.status, body: Value::Object(body) }
     }
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {

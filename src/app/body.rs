@@ -1,22 +1,71 @@
 //! A body on its way in.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
+use bytes::{Buf, Bytes};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::request::RequestError;
 
+/// Where a body comes from.
+pub enum Source {
+    /// A connection of ours.
+    Incoming(Incoming),
+    /// A program's own server. The mutex is never locked: it lets a body be shared that nobody shares, since a request is.
+    Foreign(Mutex<Pin<Box<dyn Body<Data = Bytes, Error = RequestError> + Send>>>),
+}
+
+impl From<Incoming> for Source {
+    fn from(incoming: Incoming) -> Self {
+        Self::Incoming(incoming)
+    }
+}
+
+impl Source {
+    /// A body of any kind. Why it breaks off is for whoever gave it to say.
+    pub fn foreign<B: Body + Send + 'static>(body: B) -> Self {
+        let body = body
+            .map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+            .map_err(|_| RequestError::Disconnected);
+        Self::Foreign(Mutex::new(Box::pin(body)))
+    }
+
+    fn is_end_stream(&mut self) -> bool {
+        match self {
+            Self::Incoming(incoming) => incoming.is_end_stream(),
+            Self::Foreign(body) => body.get_mut().unwrap_or_else(PoisonError::into_inner).is_end_stream(),
+        }
+    }
+
+    fn size_hint(&mut self) -> SizeHint {
+        match self {
+            Self::Incoming(incoming) => incoming.size_hint(),
+            Self::Foreign(body) => body.get_mut().unwrap_or_else(PoisonError::into_inner).size_hint(),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestError>>> {
+        match self {
+            Self::Incoming(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|_| RequestError::Disconnected))),
+            Self::Foreign(body) => body.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx),
+        }
+    }
+}
+
 /// A body that has not arrived wholly.
 pub(super) struct Arriving {
-    incoming: Incoming,
+    incoming: Source,
     so_far: Vec<u8>,
 }
 
 impl Arriving {
     /// `None` where there is no body.
-    pub(super) fn new(incoming: Incoming) -> Option<Self> {
+    pub(super) fn new(mut incoming: Source) -> Option<Self> {
         (!incoming.is_end_stream()).then_some(Self { incoming, so_far: Vec::new() })
     }
 
@@ -33,7 +82,7 @@ impl Arriving {
             if self.so_far.len().saturating_add(announced) > limit {
                 return Poll::Ready(Err(RequestError::TooLarge));
             }
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            match ready!(self.incoming.poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue }; // trailers say nothing here
                     // Mostly all comes at once, and need not be copied.
@@ -42,7 +91,7 @@ impl Arriving {
                     }
                     self.so_far.extend_from_slice(&data);
                 }
-                Some(Err(_)) => return Poll::Ready(Err(RequestError::Disconnected)),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
                 None => return Poll::Ready(Ok(std::mem::take(&mut self.so_far).into())),
             }
         }

@@ -1,8 +1,9 @@
 //! The running provider: its state, what a request, a reply and a piece of bounded work are, and the one place that
 //! mints codes and tokens.
 
+pub mod access;
 pub mod address;
-mod body;
+pub mod body;
 pub mod browser;
 pub mod browser_state;
 pub mod cookie;

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_LANGUAGE, AUTHORIZATION, AsHeaderName, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
     ORIGIN,
@@ -16,7 +15,7 @@ use hyper::http::uri::InvalidUri;
 use hyper::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
-use super::body::Arriving;
+use super::body::{Arriving, Source};
 use crate::base::clock::Timestamp;
 use crate::base::form::{Form, FormError};
 pub use crate::base::request_id::RequestId;
@@ -116,6 +115,8 @@ pub struct Arrival<'a> {
     pub id: RequestId,
     /// When it began.
     pub now: Timestamp,
+    /// Who sent it to us: the client, or the last proxy.
+    pub peer: IpAddr,
     /// Where it comes from, trusted proxies left out: see [`super::address::client_address`].
     pub client_address: IpAddr,
     /// The path below which everything lives: empty, or `/` and names without a final slash.
@@ -135,6 +136,7 @@ pub struct Request {
     body: Body,
     id: RequestId,
     now: Timestamp,
+    peer: IpAddr,
     client_address: IpAddr,
     limits: Limits,
 }
@@ -148,9 +150,9 @@ impl Request {
     /// A request that came in over a connection.
     ///
     /// HEAD becomes GET (RFC 9110 section 9.3.2 gives both the same headers); the server drops the answer's body.
-    pub fn arrived(request: hyper::Request<Incoming>, arrival: &Arrival<'_>) -> Self {
+    pub fn arrived(request: hyper::Request<impl Into<Source>>, arrival: &Arrival<'_>) -> Self {
         let (parts, incoming) = request.into_parts();
-        let body = Arriving::new(incoming).map_or(Body::Arrived(Ok(Bytes::new())), Body::Arriving);
+        let body = Arriving::new(incoming.into()).map_or(Body::Arrived(Ok(Bytes::new())), Body::Arriving);
         Self::assemble(parts.method, parts.uri, parts.headers, body, arrival)
     }
 
@@ -163,6 +165,7 @@ impl Request {
         let arrival = Arrival {
             id: RequestId::new(),
             now,
+            peer: Ipv4Addr::LOCALHOST.into(),
             client_address: Ipv4Addr::LOCALHOST.into(),
             mount: "",
             limits: Limits::default(),
@@ -181,6 +184,7 @@ impl Request {
             body,
             id: arrival.id,
             now: arrival.now,
+            peer: arrival.peer,
             client_address: arrival.client_address,
             limits: arrival.limits,
         }
@@ -244,6 +248,11 @@ impl Request {
     /// When the request began: the one `now` of everything that is decided about it.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Who sent it to us: the client, or the last proxy.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// The address it comes from, trusted proxies left out.

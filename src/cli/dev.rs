@@ -9,7 +9,7 @@ use argh::{ArgsInfo, FromArgs};
 use tokio::net::TcpListener;
 
 use super::failure::Failure;
-use super::in_process::{self, InProcess};
+use super::in_process::InProcess;
 use super::ready::Ready;
 use super::{Invocation, declared, log, output};
 use crate::app::App;
@@ -21,6 +21,7 @@ use crate::dev::furnish::{Declared, Inventory, furnish};
 use crate::dev::seed::Seed;
 use crate::jose::seal::ServerKey;
 use crate::protocol::issuer::Issuer;
+use crate::provider::opening::options;
 use crate::server::logging::Access;
 use crate::server::{self, RunError};
 use crate::settings::{ADMIN_TOKEN, ConfigFile, Settings, Sources};
@@ -168,7 +169,7 @@ impl Dev {
             sources = sources.set("issuer", format!("{scheme}://localhost:{port}"));
         }
         let settings = Settings::load(&sources.set("admin.token", admin_token.expose()))?;
-        let in_memory = || Store::in_memory(ServerKey::generate(&Random::System), &in_process::options(&settings));
+        let in_memory = || Store::in_memory(ServerKey::generate(&Random::System), &options(&settings));
         let provider = |store| {
             App::for_development(settings.clone(), store, Clock::System, Random::System, self.expose)
                 .map_err(|error| Failure::failed(error.to_string()))

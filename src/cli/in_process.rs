@@ -8,11 +8,11 @@ use crate::app::password::Passwords;
 use crate::app::rotation;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::base::secret::Secret;
 use crate::jose::seal::ServerKey;
 use crate::model::key::Schedule;
+use crate::provider::opening::{options, server_key};
 use crate::settings::Settings;
-use crate::store::{Options, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// An open store, and what administration needs beside it.
 pub(super) struct InProcess {
@@ -102,15 +102,9 @@ impl InProcess {
     }
 }
 
-pub(super) fn options(settings: &Settings) -> Options {
-    Options { cache_bytes: settings.store.cache_size, queue: settings.store.queue, ..Options::default() }
-}
-
 /// The server key, where the settings give it.
 fn key(settings: &Settings) -> Result<Option<ServerKey>, Failure> {
-    let again = |text: &Secret| ServerKey::parse(text.expose());
-    let key = settings.store.key.as_ref().map(|key| again(&key.server_key().to_text()));
-    key.transpose().map_err(|error| Failure::failed(format!("store.key: {error}")))
+    server_key(settings).map_err(|error| Failure::failed(format!("store.key: {error}")))
 }
 
 /// Says what to do about a store that can't be opened.

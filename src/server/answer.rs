@@ -9,7 +9,6 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
@@ -22,6 +21,7 @@ use super::places::Places;
 use super::pulse::Outstanding;
 use super::{Handler, Options, Shortage};
 use crate::app::address::Proxies;
+use crate::app::body::Source;
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
 use crate::app::request::{Arrival, Request, RequestId};
@@ -83,7 +83,7 @@ impl<H: Handler> Answerer<H> {
     }
 
     /// Answers one request from this peer.
-    pub(super) async fn answer(&self, peer: IpAddr, request: hyper::Request<Incoming>) -> Response<Bytes> {
+    pub(super) async fn answer(&self, peer: IpAddr, request: hyper::Request<impl Into<Source>>) -> Response<Bytes> {
         let began = Instant::now();
         // In development nobody's failures slow anybody down.
         if self.options.development.is_none() {
@@ -93,6 +93,7 @@ impl<H: Handler> Answerer<H> {
             // Never the client's own: what it chose could stand in for somebody else's lines in the log.
             id: RequestId::new(),
             now: self.options.clock.now(),
+            peer,
             client_address: self.proxies.client_address(peer, request.headers()),
             mount: &self.options.mount,
             limits: self.options.limits,
@@ -100,7 +101,7 @@ impl<H: Handler> Answerer<H> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let reply = if !names_its_host(request.version(), request.headers()) {
             Reply::text("A request must have one Host header.\n").status(StatusCode::BAD_REQUEST)
-        } else if self.options.development.as_ref().is_some_and(|hosts| !is_for(hosts, &request)) {
+        } else if self.options.development.as_ref().is_some_and(|hosts| !is_for(hosts, &uri, request.headers())) {
             let host = request.headers().get(HOST);
             tracing::warn!(
                 ?host,
@@ -167,9 +168,9 @@ fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
 }
 
 /// Whether a request is for one of these hosts, wherever it names one (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
-fn is_for(hosts: &Hosts, request: &hyper::Request<Incoming>) -> bool {
-    let headers = request.headers().get_all(HOST).into_iter().map(|host| host.to_str().unwrap_or_default());
-    let mut named = headers.chain(request.uri().authority().map(Authority::as_str)).peekable();
+fn is_for(hosts: &Hosts, uri: &Uri, headers: &HeaderMap) -> bool {
+    let headers = headers.get_all(HOST).into_iter().map(|host| host.to_str().unwrap_or_default());
+    let mut named = headers.chain(uri.authority().map(Authority::as_str)).peekable();
     named.peek().is_some() && named.all(|host| hosts.admit(host))
 }
 

@@ -12,6 +12,7 @@ mod health;
 mod intake;
 mod listen;
 pub mod logging;
+mod mount;
 mod outgoing;
 mod places;
 mod pulse;
@@ -30,8 +31,9 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 pub use listen::serve;
-pub use route::Provider;
-pub use run::{RunError, bind, run, serve_app, serve_beside, until_stopped};
+pub use mount::{Mount, Peer};
+pub use route::Routes;
+pub use run::{RunError, bind, run, serve_app, serve_beside, until_stopped, upkeep};
 pub use tls::{Tls, TlsError};
 
 use crate::app::development::Hosts;

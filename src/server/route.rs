@@ -166,10 +166,10 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The provider as the server sees it.
-pub struct Provider(pub Arc<App>);
+/// The provider as the server sees it: what answers at every address.
+pub struct Routes(pub Arc<App>);
 
-impl Handler for Provider {
+impl Handler for Routes {
     async fn handle(&self, mut request: Request) -> Reply {
         let app = self.0.as_ref();
         let path = request.path().to_owned();

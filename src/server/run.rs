@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::route::Provider;
+use super::route::Routes;
 use super::socket::Socket;
 use super::{Options, Tls, TlsError, serve};
 use crate::app::request::Limits;
@@ -152,14 +152,13 @@ async fn serve_with(
             None
         }
     });
-    let mut upkeep = JoinSet::new();
-    upkeep.spawn(look_after(Arc::clone(&app)));
+    let mut upkeep = upkeep(&app);
     if let Some(tls) = tls.clone() {
         upkeep.spawn(tls.watch());
     }
     let (answered, all_answered) = oneshot::channel::<()>();
     let requests = async {
-        let served = serve(listeners, Provider(Arc::clone(&app)), Options { tls, ..options(&app) }, stop).await;
+        let served = serve(listeners, Routes(Arc::clone(&app)), Options { tls, ..options(&app) }, stop).await;
         drop(answered);
         served
     };
@@ -172,6 +171,13 @@ async fn serve_with(
     let (served, ()) = tokio::join!(requests, commands);
     upkeep.abort_all();
     served
+}
+
+/// Does what is due now and then (expired rows, new keys), until it is dropped or aborted. To be called in a runtime of tokio.
+pub fn upkeep(app: &Arc<App>) -> JoinSet<()> {
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(look_after(Arc::clone(app)));
+    upkeep
 }
 
 pub(super) fn options(app: &App) -> Options {

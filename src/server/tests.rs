@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Handler, Options, Provider, run, serve};
+use super::{Handler, Options, Routes, run, serve};
 use crate::app::App;
 use crate::app::cookie::{Cookie, Lifetime, Site};
 use crate::app::reply::Reply;
@@ -476,7 +476,7 @@ async fn the_log_says_what_there_is_too_much_of() {
         let options = Options { requests, bodies, ..Options::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = Client(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
-        tokio::spawn(serve(vec![listener], Provider(Arc::clone(&app)), options, std::future::pending()));
+        tokio::spawn(serve(vec![listener], Routes(Arc::clone(&app)), options, std::future::pending()));
         client.send(sent).await;
         let answer = client.rest().await;
         assert!(is(&answer, 503), "{answer}");

@@ -8,7 +8,7 @@ use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, LOCATION, ORIGIN, SET_CO
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{Handler, Provider};
+use super::{Handler, Routes};
 use crate::app::App;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
@@ -35,7 +35,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// A provider with a client, and the users ada and mallory, whose passwords are their names.
 struct Scene {
     app: Arc<App>,
-    provider: Provider,
+    provider: Routes,
     clock: FixedClock,
 }
 
@@ -77,7 +77,7 @@ impl Scene {
             app.store.create_user(user).await.unwrap();
         }
         let app = Arc::new(app);
-        Self { provider: Provider(Arc::clone(&app)), app, clock }
+        Self { provider: Routes(Arc::clone(&app)), app, clock }
     }
 
     /// The same store in a new process.
@@ -85,7 +85,7 @@ impl Scene {
         let (settings, store) = (self.app.settings.clone(), self.app.store.clone());
         let clock = Clock::Fixed(self.clock.clone());
         self.app = Arc::new(App::new(settings, store, clock, Random::System).unwrap());
-        self.provider = Provider(Arc::clone(&self.app));
+        self.provider = Routes(Arc::clone(&self.app));
     }
 
     fn pass(&self, seconds: u64) {

@@ -30,6 +30,8 @@ pub struct Sources {
     pub assumed: Vec<(&'static str, String)>,
     /// The configuration file.
     pub file: ConfigFile,
+    /// What a program has in itself, written as in the file. What it says of paths is relative to the working directory.
+    pub text: Option<String>,
     /// Environment variables, by name.
     pub environment: BTreeMap<String, String>,
     /// Keys and values from the command line; of several for one key the last one counts.
@@ -58,7 +60,7 @@ impl Sources {
         let named =
             config.or_else(|| environment.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
         let file = named.map_or_else(|| ConfigFile::IfPresent(DEFAULT_FILE.into()), ConfigFile::Required);
-        Self { assumed: Vec::new(), file, environment, overrides }
+        Self { assumed: Vec::new(), file, text: None, environment, overrides }
     }
 
     /// Gives a key another default.
@@ -142,6 +144,9 @@ impl<'a> Given<'a> {
                 given.add_file(path, &text)?;
                 given.directory = path.parent().map(Path::to_owned).unwrap_or_default();
             }
+        }
+        if let Some(text) = &sources.text {
+            given.add_file(Path::new("the program's settings"), text)?;
         }
         given.add_environment()?;
         for (name, value) in &sources.overrides {

@@ -24,6 +24,7 @@ mod crash;
 mod dev;
 mod discovery;
 mod durability;
+mod embed;
 mod end_session;
 mod front_channel;
 mod golden;

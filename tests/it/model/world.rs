@@ -99,7 +99,7 @@ impl Here {
             let is_form = headers.contains(&("content-type", FORM));
             request = request.with_body(if is_form { FORM } else { "application/json" }, body);
         }
-        let reply = server::Provider(Arc::clone(&self.app)).handle(request).await;
+        let reply = server::Routes(Arc::clone(&self.app)).handle(request).await;
         Response {
             url: path.to_owned(),
             status: reply.status_code().as_u16(),

@@ -15,7 +15,7 @@ use hallpass::model::client::{Client, ClientType, GrantType};
 use hallpass::model::id::{ClientId, UserId};
 use hallpass::model::scope::Scope;
 use hallpass::model::user::User;
-use hallpass::server::{Handler, Provider};
+use hallpass::server::{Handler, Routes};
 use hallpass_fuzz::{START, provider};
 use tokio::runtime::Runtime;
 
@@ -75,7 +75,7 @@ pub static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
 pub struct World {
     runtime: Runtime,
     pub app: Arc<App>,
-    provider: Provider,
+    provider: Routes,
     clock: FixedClock,
     pub users: Vec<UserId>,
     /// Whether to tell what happens, for whoever looks at a finding.
@@ -118,7 +118,7 @@ impl World {
         let app = Arc::new(app);
         Self {
             runtime,
-            provider: Provider(Arc::clone(&app)),
+            provider: Routes(Arc::clone(&app)),
             app,
             clock,
             users,
