@@ -147,6 +147,11 @@ impl Hooks {
         Self(hooks)
     }
 
+    /// Adds more behind those that are there.
+    pub fn extend(&mut self, hooks: &[Arc<dyn Hook>]) {
+        self.0.extend(hooks.iter().cloned());
+    }
+
     /// [`Hook::subject`], or else the user's id.
     ///
     /// # Errors

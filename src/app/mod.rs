@@ -65,7 +65,8 @@ use race::Races;
 use reply::Reply;
 use throttle::{Rules, Throttle};
 
-/// Everything that a request can use. There is one of it, and it changes only inside its parts.
+/// Everything that a request can use. There is one of it, and it changes only inside its parts, until
+/// [other settings](App::with_settings) come into force.
 pub struct App {
     /// As they were loaded.
     pub settings: Settings,
@@ -88,17 +89,19 @@ pub struct App {
     /// Which client has users' passwords guessed too often.
     pub grant_throttle: Throttle,
     /// The signing keys, in their lane.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
     /// The refresh tokens that are being used at this moment.
     pub races: Races,
     /// The codes that wait to be redeemed.
-    pub codes: Outstanding,
+    pub codes: Arc<Outstanding>,
     /// The access tokens that were given out in authorization responses.
-    pub front_tokens: Outstanding,
-    /// What the program around decides.
+    pub front_tokens: Arc<Outstanding>,
+    /// What is decided beyond what the provider does by itself: those of the settings, then those of the program around.
     pub hooks: Hooks,
+    /// Those of the program around.
+    own_hooks: Vec<Arc<dyn Hook>>,
     /// The origins of clients.
-    pub origins: Origins,
+    pub origins: Arc<Origins>,
     /// How clients may get tokens here.
     pub grant_types: Vec<GrantType>,
     /// The names of our cookies.
@@ -223,12 +226,13 @@ impl App {
             throttle: throttle(&settings, Rules::default()),
             client_throttle: throttle(&settings, Rules::for_client_secrets()),
             grant_throttle: throttle(&settings, Rules::for_password_grants()),
-            keys: KeyRing::new(signing_width, settings.signing.queue),
+            keys: Arc::new(KeyRing::new(signing_width, settings.signing.queue)),
             races: Races::default(),
-            codes: Outstanding::default(),
-            front_tokens: Outstanding::default(),
+            codes: Arc::default(),
+            front_tokens: Arc::default(),
             hooks: Hooks::default(),
-            origins: Origins::default(),
+            own_hooks: Vec::new(),
+            origins: Arc::default(),
             grant_types,
             browser_state,
             development,
@@ -245,10 +249,36 @@ impl App {
         })
     }
 
-    /// The same with hooks, in their order.
+    /// The same with hooks of a program's own, in their order, behind those of the settings.
     #[must_use]
-    pub fn with_hooks(self, hooks: Vec<Arc<dyn Hook>>) -> Self {
-        Self { hooks: Hooks::new(hooks), ..self }
+    pub fn with_hooks(mut self, hooks: Vec<Arc<dyn Hook>>) -> Self {
+        self.hooks.extend(&hooks);
+        self.own_hooks.extend(hooks);
+        self
+    }
+
+    /// The same provider with other settings, to take this one's place. What is going on goes on: both share the store and its
+    /// caches, the keys, the lanes, what failed logins have counted, codes and refresh tokens under way, and the program's own hooks.
+    /// The rest is made anew.
+    ///
+    /// # Errors
+    /// Those of [`App::new`].
+    pub fn with_settings(&self, settings: Settings) -> Result<Self, StartError> {
+        let (store, clock, random) = (self.store.clone(), self.clock.clone(), self.random.clone());
+        let fresh = Self::assemble(settings, store, clock, random, self.development.clone())?;
+        let shared = Self {
+            passwords: self.passwords.with(&fresh.settings.password),
+            throttle: fresh.throttle.following(&self.throttle),
+            client_throttle: fresh.client_throttle.following(&self.client_throttle),
+            grant_throttle: fresh.grant_throttle.following(&self.grant_throttle),
+            keys: Arc::clone(&self.keys),
+            races: self.races.clone(),
+            codes: Arc::clone(&self.codes),
+            front_tokens: Arc::clone(&self.front_tokens),
+            origins: Arc::clone(&self.origins),
+            ..fresh
+        };
+        Ok(shared.with_hooks(self.own_hooks.clone()))
     }
 
     /// Which redirect URIs are good beside those that clients have registered.

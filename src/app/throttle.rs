@@ -143,11 +143,16 @@ impl std::error::Error for RetryAfter {}
 
 /// The throttle. Clones share their counts; its memory is bounded (about 1.5 MB, reached only under attack).
 #[derive(Clone)]
-pub struct Throttle(Option<Arc<Shared>>);
+pub struct Throttle(Option<On>);
+
+#[derive(Clone)]
+struct On {
+    exempt: Arc<[Network]>,
+    shared: Arc<Shared>,
+}
 
 struct Shared {
     rules: Rules,
-    exempt: Vec<Network>,
     hasher: RandomState,
     table: Mutex<Table>,
 }
@@ -155,7 +160,17 @@ struct Shared {
 impl Throttle {
     /// A throttle with these rules, which lets the `exempt` networks alone.
     pub fn new(rules: Rules, exempt: Vec<Network>) -> Self {
-        Self(Some(Arc::new(Shared { rules, exempt, hasher: RandomState::new(), table: Mutex::default() })))
+        let shared = Shared { rules, hasher: RandomState::new(), table: Mutex::default() };
+        Self(Some(On { exempt: exempt.into(), shared: Arc::new(shared) }))
+    }
+
+    /// This one as other settings have it: the counts of `before` go on, where both count.
+    #[must_use]
+    pub fn following(self, before: &Self) -> Self {
+        match (self.0, &before.0) {
+            (Some(on), Some(before)) => Self(Some(On { shared: Arc::clone(&before.shared), ..on })),
+            (on, _) => Self(on),
+        }
     }
 
     /// One that lets everything pass.
@@ -170,8 +185,8 @@ impl Throttle {
     /// # Errors
     /// [`RetryAfter`] when a delay is due. The refused attempt is not counted.
     pub fn attempt(&self, account: &str, caller: impl Into<Caller>, now: Timestamp) -> Result<Attempt, RetryAfter> {
-        let (Some(shared), caller) = (&self.0, caller.into()) else { return Ok(Attempt(None)) };
-        if shared.exempt.iter().any(|network| network.contains(caller.address)) {
+        let (Some(On { exempt, shared }), caller) = (&self.0, caller.into()) else { return Ok(Attempt(None)) };
+        if exempt.iter().any(|network| network.contains(caller.address)) {
             return Ok(Attempt(None));
         }
         let counters = shared.counters(&account.to_lowercase(), caller);
@@ -527,7 +542,7 @@ mod tests {
         let throttle = Throttle::new(Rules::for_client_secrets(), Vec::new());
         let caller = "2001:db8::1".parse::<IpAddr>().unwrap();
         throttle.attempt("app", caller, Timestamp::from_secs(1_000_000)).unwrap().failed();
-        let table = throttle.0.as_ref().unwrap().table();
+        let table = throttle.0.as_ref().unwrap().shared.table();
         assert_eq!(table.sets.iter().map(Vec::len).sum::<usize>(), 1, "the client from this address");
     }
 
@@ -608,7 +623,7 @@ mod tests {
             scene.fail(&format!("nobody{number}"), &address).unwrap();
         }
         assert_eq!(scene.fail("ada", HOME), Err(32));
-        let table = scene.throttle.0.as_ref().unwrap().table();
+        let table = scene.throttle.0.as_ref().unwrap().shared.table();
         assert!(table.sets.iter().all(|set| set.len() <= SET_SIZE));
     }
 }

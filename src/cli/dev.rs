@@ -168,7 +168,8 @@ impl Dev {
             let scheme = if draft.tls.cert.is_some() { "https" } else { "http" };
             sources = sources.set("issuer", format!("{scheme}://localhost:{port}"));
         }
-        let settings = Settings::load(&sources.set("admin.token", admin_token.expose()))?;
+        let sources = sources.set("admin.token", admin_token.expose());
+        let settings = Settings::load(&sources)?;
         let in_memory = || Store::in_memory(ServerKey::generate(&Random::System), &options(&settings));
         let provider = |store| {
             App::for_development(settings.clone(), store, Clock::System, Random::System, self.expose)
@@ -201,7 +202,7 @@ impl Dev {
             let _ = output::result(&text);
         };
         let store = self.data.as_deref();
-        server::until_stopped(Arc::new(app), listeners, store, say)
+        server::until_stopped(Arc::new(app), Some(sources), listeners, store, say)
             .await
             .map_err(|error| Failure::failed(error.to_string()))
     }

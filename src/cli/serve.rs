@@ -19,7 +19,7 @@ use crate::store::warn_if_open_to_others;
     name = "serve",
     example = "hallpass serve",
     example = "HALLPASS_ISSUER=https://id.example.com HALLPASS_STORE__PATH=/data/hallpass.redb hallpass serve",
-    note = "It runs with hallpass.toml, or from the environment alone. SIGTERM and SIGINT end it gracefully."
+    note = "It runs with hallpass.toml, or from the environment alone. SIGTERM and SIGINT end it gracefully; SIGHUP reads the settings again."
 )]
 pub(super) struct Serve {}
 
@@ -41,7 +41,8 @@ impl Serve {
         if administration.list("keys")?.is_empty() {
             administration.add("keys", Value::Null)?;
         }
-        server::run(settings, administration.into_store()?).map_err(|error| Failure::failed(error.to_string()))
+        let store = administration.into_store()?;
+        server::run(settings, invocation.sources(), store).map_err(|error| Failure::failed(error.to_string()))
     }
 }
 

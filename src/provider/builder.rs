@@ -148,6 +148,7 @@ impl Builder {
     /// # Errors
     /// The first thing that is wrong.
     pub async fn build(self) -> Result<Provider, BuildError> {
+        let sources = self.settings.is_none().then(|| self.sources.clone());
         let settings = self.settings.map_or_else(|| Settings::load(&self.sources), Ok).map_err(BuildError::Settings)?;
         settings.require_issuer().map_err(BuildError::Settings)?;
         let (store, file) = match self.keeping {
@@ -165,7 +166,7 @@ impl Builder {
         let app = App::new(settings, store, self.clock, self.random).map_err(BuildError::Start)?.with_hooks(self.hooks);
         refuse_development(&app).await?;
         make_key(&app).await.map_err(BuildError::Key)?;
-        Ok(Provider::new(app, file))
+        Ok(Provider::new(app, file, sources))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::base::encode;
 use crate::base::form::Form;
 use crate::protocol::issuer::Issuer;
 use crate::server::{self, Mount, RunError};
+use crate::settings::Sources;
 
 pub use builder::{BuildError, Builder};
 
@@ -54,6 +55,8 @@ pub struct Provider {
     app: Arc<App>,
     /// Where its store is, unless that is in memory.
     file: Option<PathBuf>,
+    /// Where its settings come from, unless they were given as they are.
+    sources: Option<Sources>,
     /// Where it was built.
     runtime: Handle,
     /// Made when it is first asked for.
@@ -66,8 +69,8 @@ impl Provider {
         Builder::default()
     }
 
-    fn new(app: App, file: Option<PathBuf>) -> Self {
-        Self { app: Arc::new(app), file, runtime: Handle::current(), mount: Arc::default() }
+    fn new(app: App, file: Option<PathBuf>, sources: Option<Sources>) -> Self {
+        Self { app: Arc::new(app), file, sources, runtime: Handle::current(), mount: Arc::default() }
     }
 
     /// Who it is in every token. Its path is where [`Provider::service`] belongs.
@@ -91,13 +94,13 @@ impl Provider {
     }
 
     /// Runs the whole server, as `hallpass serve` does: on the addresses of `http.listen`, until SIGTERM or SIGINT; then it
-    /// finishes what it has accepted. Where the store is a file, commands can be given meanwhile.
+    /// finishes what it has accepted. SIGHUP reads the settings again, for this server alone. Where the store is a file, commands can be given meanwhile.
     ///
     /// # Errors
     /// When it can't be started. What goes wrong later is logged; the provider goes on.
     pub async fn run(&self) -> Result<(), RunError> {
         let listeners = server::bind(&self.app.settings.http.listen)?;
-        server::until_stopped(Arc::clone(&self.app), listeners, self.file.as_deref(), || {}).await
+        server::until_stopped(Arc::clone(&self.app), self.sources.clone(), listeners, self.file.as_deref(), || {}).await
     }
 
     /// The same on these listeners, until `stop` is ready. Signals are left to the program.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
@@ -16,11 +16,11 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tokio::sync::Semaphore;
 
 use super::intake::Intake;
+use super::live::{InForce, LiveOptions};
 use super::logging::ACCESS;
 use super::places::Places;
 use super::pulse::Outstanding;
-use super::{Handler, Options, Shortage};
-use crate::app::address::Proxies;
+use super::{Handler, Shortage};
 use crate::app::body::Source;
 use crate::app::development::Hosts;
 use crate::app::reply::Reply;
@@ -41,9 +41,7 @@ const MISDIRECTED: &str = "hallpass dev answers to localhost, to addresses of th
 /// Answers requests of all connections.
 pub(super) struct Answerer<H> {
     handler: H,
-    options: Options,
-    proxies: Proxies,
-    strict_transport: Option<HeaderValue>,
+    options: LiveOptions,
     /// A permit for each request that is being answered.
     under_way: Semaphore,
     intake: Intake,
@@ -53,24 +51,23 @@ pub(super) struct Answerer<H> {
 }
 
 impl<H: Handler> Answerer<H> {
-    pub(super) fn new(handler: H, options: Options) -> Self {
-        let places = Arc::new(Places::new(&options));
+    pub(super) fn new(handler: H, live: LiveOptions) -> Self {
+        let in_force = live.load();
+        let options = &in_force.options;
+        let places = Arc::new(Places::new(live.clone()));
         Self {
             handler,
-            proxies: Proxies::new(options.trusted_proxies.clone()),
-            strict_transport: options
-                .strict_transport
-                .and_then(|time| HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()),
             under_way: Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)),
-            intake: Intake::new(&options, Arc::clone(&places)),
+            intake: Intake::new(options, Arc::clone(&places)),
             places,
-            outstanding: Arc::new(Outstanding::new(&options)),
-            options,
+            outstanding: Arc::new(Outstanding::new(options)),
+            options: live,
         }
     }
 
-    pub(super) fn options(&self) -> &Options {
-        &self.options
+    /// The options of this moment.
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.options.load()
     }
 
     pub(super) fn outstanding(&self) -> Arc<Outstanding> {
@@ -85,23 +82,25 @@ impl<H: Handler> Answerer<H> {
     /// Answers one request from this peer.
     pub(super) async fn answer(&self, peer: IpAddr, request: hyper::Request<impl Into<Source>>) -> Response<Bytes> {
         let began = Instant::now();
+        let in_force = self.in_force();
+        let InForce { options, proxies, .. } = &*in_force;
         // In development nobody's failures slow anybody down.
-        if self.options.development.is_none() {
-            self.proxies.notice(peer, request.headers());
+        if options.development.is_none() {
+            proxies.notice(peer, request.headers());
         }
         let arrival = Arrival {
             // Never the client's own: what it chose could stand in for somebody else's lines in the log.
             id: RequestId::new(),
-            now: self.options.clock.now(),
+            now: options.clock.now(),
             peer,
-            client_address: self.proxies.client_address(peer, request.headers()),
-            mount: &self.options.mount,
-            limits: self.options.limits,
+            client_address: proxies.client_address(peer, request.headers()),
+            mount: &options.mount,
+            limits: options.limits,
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let reply = if !names_its_host(request.version(), request.headers()) {
             Reply::text("A request must have one Host header.\n").status(StatusCode::BAD_REQUEST)
-        } else if self.options.development.as_ref().is_some_and(|hosts| !is_for(hosts, &uri, request.headers())) {
+        } else if options.development.as_ref().is_some_and(|hosts| !is_for(hosts, &uri, request.headers())) {
             let host = request.headers().get(HOST);
             tracing::warn!(
                 ?host,
@@ -109,18 +108,18 @@ impl<H: Handler> Answerer<H> {
             );
             Reply::text(MISDIRECTED).status(StatusCode::MISDIRECTED_REQUEST).no_store()
         } else {
-            self.admit(Request::arrived(request, &arrival)).await
+            self.admit(Request::arrived(request, &arrival), options.limits.body_deadline).await
         };
         log_access(&method, &uri, &reply, &arrival, began);
-        self.finish(reply, &method, arrival.id)
+        finish(&in_force, reply, &method, arrival.id)
     }
 
-    async fn admit(&self, mut request: Request) -> Reply {
+    async fn admit(&self, mut request: Request, body_deadline: Duration) -> Reply {
         let id = request.id();
         let origin = Origin { address: Some(request.client_address()), request: Some(id) };
         // Waiting for what a stranger may never send is no work, and takes no place of it.
         let waits = request.is_arriving() && !self.handler.always_answers(&request);
-        if waits && self.intake.receive(&mut request).await.is_err() {
+        if waits && self.intake.receive(&mut request, body_deadline).await.is_err() {
             return within(origin, async { self.handler.overloaded(&request, Shortage::Bodies) }).await;
         }
         let place = self.under_way.try_acquire();
@@ -137,29 +136,30 @@ impl<H: Handler> Answerer<H> {
             }
         }
     }
+}
 
-    fn finish(&self, reply: Reply, method: &Method, id: RequestId) -> Response<Bytes> {
-        let length = reply.body().len();
-        let mut response = reply.into_response();
-        if method == Method::HEAD {
-            // RFC 9110 section 9.3.2: the headers that GET would get, without the content. A 304 says nothing of its
-            // length (section 8.6).
-            if response.status() != StatusCode::NOT_MODIFIED {
-                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-            }
-            *response.body_mut() = Bytes::new();
+/// The headers that every answer has.
+fn finish(in_force: &InForce, reply: Reply, method: &Method, id: RequestId) -> Response<Bytes> {
+    let length = reply.body().len();
+    let mut response = reply.into_response();
+    if method == Method::HEAD {
+        // RFC 9110 section 9.3.2: the headers that GET would get, without the content. A 304 says nothing of its
+        // length (section 8.6).
+        if response.status() != StatusCode::NOT_MODIFIED {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-            response.headers_mut().insert(X_REQUEST_ID, id);
-        }
-        if self.options.development.is_some() {
-            response.headers_mut().insert(X_HALLPASS_MODE, DEVELOPMENT);
-        }
-        if let Some(value) = &self.strict_transport {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, value.clone());
-        }
-        response
+        *response.body_mut() = Bytes::new();
     }
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    if in_force.options.development.is_some() {
+        response.headers_mut().insert(X_HALLPASS_MODE, DEVELOPMENT);
+    }
+    if let Some(value) = &in_force.strict_transport {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, value.clone());
+    }
+    response
 }
 
 /// RFC 9112 section 3.2: an HTTP/1.1 request without a `Host` header, or with several, gets 400.

@@ -74,12 +74,13 @@ pub(super) async fn serve_connection<I, H>(
     H: Handler,
 {
     let io = Watched { io, pulse: Arc::clone(&pulse) };
-    let Some(tls) = &answerer.options().tls else {
+    let in_force = answerer.in_force();
+    let Some(tls) = in_force.options.tls.clone() else {
         return speak_http(io, peer, pulse, protocol, answerer, phase).await;
     };
     // What TLS keeps is large, and plain connections need no room for it.
     Box::pin(async move {
-        if let Some(io) = shake_hands(io, tls, peer, &pulse, answerer.options(), &mut phase).await {
+        if let Some(io) = shake_hands(io, &tls, peer, &pulse, &in_force.options, &mut phase).await {
             speak_http(io, peer, pulse, protocol, answerer, phase).await;
         }
     })
@@ -133,7 +134,8 @@ async fn speak_http<I, H>(
         }
     });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(io), service));
-    let options = answerer.options();
+    let in_force = answerer.in_force();
+    let options = &in_force.options;
     let timer = pin!(sleep_until(pulse.began + options.first_byte_deadline));
     let mut deadline = Deadline { pulse: &pulse, options, timer, wait: None };
     loop {

@@ -42,7 +42,6 @@ pub(super) struct Intake {
     places: Admission,
     connections: Arc<Places>,
     bytes: Admission,
-    deadline: Duration,
 }
 
 /// There is no place to wait for another body.
@@ -55,24 +54,23 @@ impl Intake {
             places: Admission::new(options.bodies, options.bodies_of_one),
             connections,
             bytes: Admission::new(options.bodies_size, options.bodies_size / 2),
-            deadline: options.limits.body_deadline,
         }
     }
 
-    /// Takes in a request's body, as far as its size is within the limit for all.
-    pub(super) async fn receive(&self, request: &mut Request) -> Result<(), Full> {
+    /// Takes in a request's body, as far as its size is within the limit for all, before this deadline.
+    pub(super) async fn receive(&self, request: &mut Request, deadline: Duration) -> Result<(), Full> {
         // Mostly it has come along with the head, and then there is nothing to wait for or to count.
         if std::future::poll_fn(|cx| Poll::Ready(request.poll_body(cx).is_ready())).await {
             return Ok(());
         }
-        Box::pin(self.wait(request)).await
+        Box::pin(self.wait(request, deadline)).await
     }
 
-    async fn wait(&self, request: &mut Request) -> Result<(), Full> {
+    async fn wait(&self, request: &mut Request, deadline: Duration) -> Result<(), Full> {
         let _place = self.places.admit(request.client_address()).ok_or(Full)?;
         let mut bytes = self.bytes.open(request.client_address());
         let began = Instant::now();
-        let mut look = pin!(sleep_until(began + LOOK.min(self.deadline)));
+        let mut look = pin!(sleep_until(began + LOOK.min(deadline)));
         std::future::poll_fn(|cx| {
             loop {
                 if request.poll_body(cx).is_ready() {
@@ -83,11 +81,11 @@ impl Intake {
                 }
                 ready!(look.as_mut().poll(cx));
                 let (now, waited) = (Instant::now(), began.elapsed());
-                if waited >= self.deadline || (bytes.held() as u128) < self.pace().expected(waited) {
+                if waited >= deadline || (bytes.held() as u128) < self.pace().expected(waited) {
                     request.abandon_body();
                     return Poll::Ready(Ok(()));
                 }
-                look.as_mut().reset(now + LOOK.min(self.deadline - waited));
+                look.as_mut().reset(now + LOOK.min(deadline - waited));
             }
         })
         .await
@@ -117,7 +115,7 @@ mod tests {
     #[test]
     fn places_and_bytes_are_bounded_and_given_back() {
         let options = Options { bodies: 2, bodies_size: 100, ..Options::default() };
-        let intake = Intake::new(&options, Arc::new(Places::new(&options)));
+        let intake = Intake::new(&options, Arc::new(Places::new(options.clone().into())));
         let per_second = || intake.pace().per_second;
         let one = intake.places.admit(Ipv4Addr::LOCALHOST.into()).unwrap();
         assert_eq!(per_second(), USUAL.per_second);

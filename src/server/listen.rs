@@ -12,9 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::Handler;
 use super::answer::Answerer;
 use super::connection::{Phase, protocol, serve_connection};
-use super::{Handler, Options};
+use super::live::LiveOptions;
 
 /// How long no connection is accepted after the system could not give one (no file descriptors left, for one).
 const PAUSE: Duration = Duration::from_millis(100);
@@ -30,20 +31,20 @@ pub(super) trait Listen {
 
 /// Serves HTTP/1.1 and HTTP/2 (with prior knowledge) on all listeners until `stop` is ready. Then no more connections
 /// are accepted, requests under way are answered, idle connections are closed, and what is left after
-/// [`Options::stop_deadline`] is broken off.
+/// [`Options::stop_deadline`](super::Options::stop_deadline) is broken off.
 ///
 /// # Errors
 /// When there is nothing to listen on. What goes wrong later is logged; the server goes on.
 pub async fn serve<H: Handler>(
     listeners: Vec<TcpListener>,
     handler: H,
-    options: Options,
+    options: impl Into<LiveOptions>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     if listeners.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on"));
     }
-    serve_on(Addresses { listeners, turn: 0 }, handler, options, stop).await;
+    serve_on(Addresses { listeners, turn: 0 }, handler, options.into(), stop).await;
     Ok(())
 }
 
@@ -51,21 +52,20 @@ pub async fn serve<H: Handler>(
 pub(super) async fn serve_on<L: Listen, H: Handler>(
     mut listen: L,
     handler: H,
-    options: Options,
+    options: LiveOptions,
     stop: impl Future<Output = ()>,
 ) {
-    let stop_deadline = options.stop_deadline;
     let phase = watch::Sender::new(Phase::Running);
     {
         let mut stop = pin!(stop);
         tokio::select! {
-            () = accept_all(&mut listen, Arc::new(Answerer::new(handler, options)), &phase) => {}
+            () = accept_all(&mut listen, Arc::new(Answerer::new(handler, options.clone())), &phase) => {}
             () = &mut stop => {}
         }
     }
     drop(listen);
     phase.send_replace(Phase::Stopping);
-    if timeout(stop_deadline, phase.closed()).await.is_err() {
+    if timeout(options.load().options.stop_deadline, phase.closed()).await.is_err() {
         tracing::warn!(connections = phase.receiver_count(), "requests were broken off at the stop");
         phase.send_replace(Phase::Stopped);
         phase.closed().await;
@@ -74,7 +74,7 @@ pub(super) async fn serve_on<L: Listen, H: Handler>(
 
 /// Accepts connections and serves each in a task of its own. Never ends by itself.
 async fn accept_all<L: Listen, H: Handler>(listen: &mut L, answerer: Arc<Answerer<H>>, phase: &watch::Sender<Phase>) {
-    let protocol = Arc::new(protocol(answerer.options()));
+    let protocol = Arc::new(protocol(&answerer.in_force().options));
     let places = answerer.places();
     loop {
         let (stream, peer) = match listen.accept().await {

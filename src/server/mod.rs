@@ -8,14 +8,17 @@
 mod admission;
 mod answer;
 mod connection;
+mod current;
 mod health;
 mod intake;
 mod listen;
+mod live;
 pub mod logging;
 mod mount;
 mod outgoing;
 mod places;
 mod pulse;
+mod reload;
 mod route;
 mod run;
 pub mod socket;
@@ -30,7 +33,9 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
+pub use current::Current;
 pub use listen::serve;
+pub use live::LiveOptions;
 pub use mount::{Mount, Peer};
 pub use route::Routes;
 pub use run::{RunError, bind, run, serve_app, serve_beside, until_stopped, upkeep};

@@ -44,8 +44,8 @@ pub struct Mount {
 impl Mount {
     /// To be called in a runtime of tokio, in which it then does what is due now and then.
     pub fn new(app: Arc<App>) -> Self {
-        let upkeep = Arc::new(upkeep(&app));
-        let options = options(&app);
+        let upkeep = Arc::new(upkeep(Arc::clone(&app)));
+        let options = options(&app).into();
         Self { answerer: Arc::new(Answerer::new(Routes(app), options)), peer: None, _upkeep: upkeep }
     }
 

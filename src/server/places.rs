@@ -10,10 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::Options;
+use super::live::LiveOptions;
 use super::pulse::{Outstanding, Pulse};
 use crate::app::address::subscriber;
-use crate::base::network::Network;
 
 /// How long a connection has to have been idle to be closed for another one.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
@@ -23,7 +22,7 @@ pub(super) struct Places {
     all: usize,
     free: Arc<Semaphore>,
     share: usize,
-    trusted: Vec<Network>,
+    options: LiveOptions,
     /// Whether it was said that somebody wanted more than their share.
     said: AtomicBool,
     taken: Mutex<Taken>,
@@ -43,13 +42,15 @@ struct Connection {
 }
 
 impl Places {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(live: LiveOptions) -> Self {
+        let in_force = live.load();
+        let options = &in_force.options;
         let all = options.connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             all,
             free: Arc::new(Semaphore::new(all)),
             share: options.connections_of_one.max(1),
-            trusted: options.trusted_proxies.clone(),
+            options: live,
             said: AtomicBool::new(false),
             taken: Mutex::default(),
         }
@@ -91,7 +92,8 @@ impl Places {
     /// Through a proxy come many, and over the loopback whoever this machine lets in.
     fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
-        let is_exempt = peer.is_loopback() || self.trusted.iter().any(|network| network.contains(peer));
+        let is_exempt = peer.is_loopback()
+            || self.options.load().options.trusted_proxies.iter().any(|network| network.contains(peer));
         (!is_exempt).then(|| subscriber(peer))
     }
 
@@ -174,12 +176,13 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::Options;
 
     fn places(connections: usize, share: usize) -> (Arc<Places>, Arc<Outstanding>) {
         let trusted_proxies = vec!["203.0.113.0/24".parse().unwrap()];
         let options = Options { connections, connections_of_one: share, trusted_proxies, ..Options::default() };
         let outstanding = Arc::new(Outstanding::new(&options));
-        (Arc::new(Places::new(&options)), outstanding)
+        (Arc::new(Places::new(options.into())), outstanding)
     }
 
     #[tokio::test]

@@ -11,16 +11,16 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
-use super::route::Routes;
+use super::reload::Reloader;
 use super::socket::Socket;
-use super::{Options, Tls, TlsError, serve};
+use super::{Current, LiveOptions, Options, Tls, TlsError, serve};
 use crate::app::request::Limits;
 use crate::app::{App, StartError, rotation};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::random::Random;
-use crate::settings::Settings;
+use crate::settings::{Settings, Sources};
 use crate::store::Store;
 
 /// Connections that the system keeps for us until they are accepted.
@@ -64,11 +64,11 @@ impl From<io::Error> for RunError {
     }
 }
 
-/// Runs the provider until SIGTERM or SIGINT, then finishes what it accepted.
+/// Runs the provider until SIGTERM or SIGINT, then finishes what it accepted. SIGHUP reads the settings from `sources` again.
 ///
 /// # Errors
 /// When it can't be started. What goes wrong later is logged; the provider goes on.
-pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
+pub fn run(settings: Settings, sources: Sources, store: Store) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listeners = bind(&settings.http.listen)?;
@@ -79,17 +79,19 @@ pub fn run(settings: Settings, store: Store) -> Result<(), RunError> {
             tracing::info!(%address, tls, issuer = %app.issuer, version = env!("CARGO_PKG_VERSION"), "listening");
         }
         let store = app.settings.store.path.clone();
-        until_stopped(Arc::new(app), listeners, Some(&store), || {}).await
+        until_stopped(Arc::new(app), Some(sources), listeners, Some(&store), || {}).await
     })
 }
 
-/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted. Takes commands beside the file of its
-/// store, if it has one. Calls `ready` when either signal would end it gracefully and requests will be answered.
+/// Serves a provider until SIGTERM or SIGINT, then finishes what it accepted. SIGHUP reads the settings from `sources`, if
+/// there are any, the templates and the certificate again. Takes commands beside the file of its store, if it has one. Calls
+/// `ready` when either signal would end it gracefully and requests will be answered.
 ///
 /// # Errors
 /// When it can't be started.
 pub async fn until_stopped(
     app: Arc<App>,
+    sources: Option<Sources>,
     listeners: Vec<TcpListener>,
     store: Option<&Path>,
     ready: impl FnOnce(),
@@ -97,20 +99,23 @@ pub async fn until_stopped(
     let tls = Tls::load(&app.settings.tls).map_err(RunError::Tls)?;
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let reloaded = tls.clone();
-    tokio::spawn(async move {
+    let live = LiveOptions::from(Options { tls: tls.clone(), ..options(&app) });
+    let current = Current::from(Arc::clone(&app));
+    let reloader = Reloader { sources, current: current.clone(), options: live.clone(), tls: tls.clone() };
+    let reloads = tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::warn!("SIGHUP: settings are read at the start only; restart to change them");
-            if let Some(tls) = reloaded.clone() {
-                let _ = spawn_blocking(move || tls.reload()).await;
-            }
+            let reloader = reloader.clone();
+            let _ = spawn_blocking(move || reloader.reload()).await;
         }
     });
     if !app.keys.ring(&app.store).await.is_ok_and(|ring| ring.can_sign()) {
         tracing::warn!("there is no signing key: run `hallpass creatersakey`");
     }
+    drop(app);
     ready();
-    serve_with(app, listeners, tls, store, stop).await?;
+    let served = serve_with(current, live, listeners, tls, store, stop).await;
+    reloads.abort();
+    served?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -135,11 +140,13 @@ pub async fn serve_beside(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let tls = Tls::load(&app.settings.tls)?;
-    serve_with(app, listeners, tls, store, stop).await
+    let live = LiveOptions::from(Options { tls: tls.clone(), ..options(&app) });
+    serve_with(app.into(), live, listeners, tls, store, stop).await
 }
 
 async fn serve_with(
-    app: Arc<App>,
+    current: Current,
+    options: LiveOptions,
     listeners: Vec<TcpListener>,
     tls: Option<Arc<Tls>>,
     store: Option<&Path>,
@@ -152,20 +159,20 @@ async fn serve_with(
             None
         }
     });
-    let mut upkeep = upkeep(&app);
-    if let Some(tls) = tls.clone() {
+    let mut upkeep = upkeep(current.clone());
+    if let Some(tls) = tls {
         upkeep.spawn(tls.watch());
     }
     let (answered, all_answered) = oneshot::channel::<()>();
     let requests = async {
-        let served = serve(listeners, Routes(Arc::clone(&app)), Options { tls, ..options(&app) }, stop).await;
+        let served = serve(listeners, current.clone(), options, stop).await;
         drop(answered);
         served
     };
     let commands = async {
         if let Some(socket) = socket {
             let last = async { drop(all_answered.await) };
-            socket.serve(Arc::clone(&app), last).await;
+            socket.serve(current.clone(), last).await;
         }
     };
     let (served, ()) = tokio::join!(requests, commands);
@@ -174,9 +181,9 @@ async fn serve_with(
 }
 
 /// Does what is due now and then (expired rows, new keys), until it is dropped or aborted. To be called in a runtime of tokio.
-pub fn upkeep(app: &Arc<App>) -> JoinSet<()> {
+pub fn upkeep(current: impl Into<Current>) -> JoinSet<()> {
     let mut upkeep = JoinSet::new();
-    upkeep.spawn(look_after(Arc::clone(app)));
+    upkeep.spawn(look_after(current.into()));
     upkeep
 }
 
@@ -232,13 +239,19 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Does what is due now and then, until the program ends.
-async fn look_after(app: Arc<App>) {
-    let mut tick = interval(app.settings.store.sweep_interval);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn look_after(current: Current) {
+    let mut follow = current.follow();
     let (began, mut watch) = (Instant::now(), ClockWatch::default());
     loop {
-        tick.tick().await;
+        let app = Arc::clone(&follow.borrow_and_update());
         look_once(&app, &mut watch, began.elapsed()).await;
+        let pause = sleep(app.settings.store.sweep_interval);
+        drop(app);
+        tokio::select! {
+            () = pause => {}
+            // Other settings may want it sooner.
+            _ = follow.changed() => {}
+        }
     }
 }
 
@@ -324,7 +337,6 @@ mod tests {
     use crate::jose::key::PrivateKey;
     use crate::jose::seal::ServerKey;
     use crate::model::key::KeyState;
-    use crate::settings::Sources;
     use crate::store::{self, NewKey, Put};
 
     const PEM: &str = include_str!("../../tests/it/data/rsa2048_pkcs8.pem");

@@ -11,15 +11,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio::net::{UnixListener, UnixStream};
 
 use super::listen::{Listen, serve_on};
 use super::run::options;
-use super::{Handler, Options};
+use super::{Current, Handler, Options};
 use crate::admin::http::{self as administration, Caller};
-use crate::app::App;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::encode::hex;
@@ -127,7 +125,7 @@ impl Socket {
     }
 
     /// Takes commands until `stop` is ready, then finishes what is under way.
-    pub(super) async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) {
+    pub(super) async fn serve(self, current: Current, stop: impl Future<Output = ()>) {
         let general = Options::default();
         let options = Options {
             // The socket has no issuer, no host name, no proxies and no TLS, and nothing is worth breaking a command off.
@@ -141,9 +139,9 @@ impl Socket {
             requests: CONNECTIONS,
             bodies_of_one: CONNECTIONS,
             streams: 1,
-            ..options(&app)
+            ..options(&current.app())
         };
-        serve_on(self, Commands(app), options, stop).await;
+        serve_on(self, Commands(current), options.into(), stop).await;
     }
 }
 
@@ -175,11 +173,11 @@ impl Drop for Socket {
 }
 
 /// Whoever comes over the socket administers.
-struct Commands(Arc<App>);
+struct Commands(Current);
 
 impl Handler for Commands {
     async fn handle(&self, mut request: Request) -> Reply {
-        administration::answer(&self.0, &mut request, Caller::Local).await
+        administration::answer(&self.0.app(), &mut request, Caller::Local).await
     }
 }
 

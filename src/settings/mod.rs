@@ -51,6 +51,17 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
+/// Settings that were read again while the program runs.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// What may come into force now: a key that needs a restart has the value that it had.
+    pub settings: Settings,
+    /// The keys whose values differ from before.
+    pub applied: Vec<&'static Key>,
+    /// Those that differ and wait for a restart.
+    pub waiting: Vec<&'static Key>,
+}
+
 impl Settings {
     /// Reads and checks all settings.
     ///
@@ -84,6 +95,24 @@ impl Settings {
     /// The keys whose values differ between two sets of settings, in the order of [`KEYS`].
     pub fn changed(old: &Self, new: &Self) -> Vec<&'static Key> {
         KEYS.iter().zip(old.same(new)).filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+
+    /// Reads the sources again for a program that runs with these settings.
+    ///
+    /// # Errors
+    /// Those of [`Settings::load`]. Also where what is new contradicts what has to stay until a restart.
+    pub fn reload(&self, sources: &Sources) -> Result<Reloaded, SettingsError> {
+        let mut settings = Self::load(sources)?;
+        let (waiting, applied): (Vec<_>, Vec<_>) =
+            Self::changed(self, &settings).into_iter().partition(|key| key.needs_restart());
+        if !waiting.is_empty() {
+            settings.keep(self);
+            settings.check().map_err(|error| {
+                let waiting: Vec<&str> = waiting.iter().map(|key| key.name()).collect();
+                SettingsError::new(format!("{error}; {} change with a restart only", waiting.join(", ")))
+            })?;
+        }
+        Ok(Reloaded { settings, applied, waiting })
     }
 
     /// The rules between keys.

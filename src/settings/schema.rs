@@ -125,6 +125,20 @@ macro_rules! keys {
                 ]
             }
 
+            /// Takes the values of `running` for the keys that need a restart.
+            pub(super) fn keep(&mut self, running: &Self) {
+                let mut keys = KEYS.iter();
+                let mut stays = || keys.next().is_some_and(Key::needs_restart);
+                $( if stays() { self.$top.clone_from(&running.$top); } )*
+                $($( if stays() { self.$section.$field.clone_from(&running.$section.$field); } )+)+
+                for key in KEYS.iter().filter(|key| key.needs_restart()) {
+                    match running.origins.get(key.name()) {
+                        Some(origin) => self.origins.insert(key.name(), origin.clone()),
+                        None => self.origins.remove(key.name()),
+                    };
+                }
+            }
+
             /// Whether each value is the same in `other`, in the order of [`KEYS`].
             pub(super) fn same(&self, other: &Self) -> Vec<bool> {
                 vec![

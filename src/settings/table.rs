@@ -38,9 +38,9 @@ keys! {
         /// How long a connection may wait for its next request.
         idle_timeout: Duration = "75s", Period(1..=DAY);
         /// The largest body of a request, in bytes; beyond it the answer is 413.
-        max_body: usize = "256KiB", Size(KIB..=64 * MIB);
+        max_body: usize = "256KiB", Size(KIB..=64 * MIB), restart;
         /// The largest header of a request, in bytes; beyond it the answer is 431.
-        max_header_bytes: usize = "32KiB", Size(8 * KIB..=MIB);
+        max_header_bytes: usize = "32KiB", Size(8 * KIB..=MIB), restart;
         /// How many connections may be open. For one more the one that was idle for the longest time is closed; where
         /// none is idle, more wait in the system's queue.
         max_connections: usize = 4096, Whole(1..=1_000_000), restart;
@@ -52,10 +52,10 @@ keys! {
         max_in_flight: usize = 1024, Whole(1..=1_000_000), restart;
         /// Proxies in front, by address. What they say in X-Forwarded-For is believed; without it everybody who comes
         /// through one counts as one caller, whose failed logins slow all others down.
-        trusted_proxies: Vec<Network> = [], Networks, restart;
+        trusted_proxies: Vec<Network> = [], Networks;
         /// For how long browsers that came by https are to use nothing else for this host (Strict-Transport-Security,
         /// RFC 6797): all of the host, every port and path of it. Sent when the issuer is https; 0 sends nothing.
-        hsts: Duration = "0", Period(0..=3650 * DAY), restart;
+        hsts: Duration = "0", Period(0..=3650 * DAY);
         /// How long requests may still run after the signal to stop.
         shutdown_timeout: Duration = "10s", Period(0..=HOUR);
     }
@@ -87,23 +87,23 @@ keys! {
     /// Calls to others: of --url, and to addresses that clients name.
     outbound: Outbound {
         /// Files of root certificates, in PEM, that are trusted beside those of the system.
-        trusted_roots: Vec<PathBuf> = [], FilePaths, restart;
+        trusted_roots: Vec<PathBuf> = [], FilePaths;
         /// Call also what is not on the public internet, and http: for tests and networks of one's own. Whoever names an
         /// address can then make hallpass call this machine and everything in its network.
-        allow_private: bool = false, Switch, restart;
+        allow_private: bool = false, Switch;
     }
 
     /// Administration from elsewhere. Commands on this machine need none of it.
     admin: Admin {
         /// Whoever has this token may administer over HTTP, below /api/admin/, as with hallpass --url. When it is not
         /// set, nothing is there.
-        token: Option<AdminToken>, Optional(BearerToken), like({ env = "HALLPASS_ADMIN_TOKEN" }), restart;
+        token: Option<AdminToken>, Optional(BearerToken), like({ env = "HALLPASS_ADMIN_TOKEN" });
     }
 
     /// The log, on standard error.
     log: Log {
         /// The least important lines that are written.
-        level: LogLevel = "info", Choice(&LogLevel::NAMES), restart;
+        level: LogLevel = "info", Choice(&LogLevel::NAMES);
         /// How lines look; auto is text on a terminal and json elsewhere.
         format: LogFormat = "auto", Choice(&LogFormat::NAMES), restart;
     }
@@ -148,10 +148,10 @@ keys! {
     /// is still logged in. Browsers that hide cookies from frames of other sites let it tell those of the same site only.
     session_management: SessionManagement {
         /// Offer it.
-        enabled: bool = false, Switch, restart;
+        enabled: bool = false, Switch;
         /// A text that several servers of one name share, so that each accepts the value by which another knows a browser
         /// in which nobody is logged in. When it is not set, the store's key serves for it.
-        anonymous_key: Option<String>, Optional(Label), like("any text"), restart;
+        anonymous_key: Option<String>, Optional(Label), like("any text");
     }
 
     /// Refresh tokens (RFC 9700 section 4.14.2).
@@ -172,7 +172,7 @@ keys! {
     grants: Grants {
         /// Let clients that have the grant type `password` send users' passwords (RFC 6749 section 4.3). RFC 9700
         /// section 2.4 says never: a second factor, single sign-on and the user's own look at the address are all lost.
-        password: bool = false, Switch, restart;
+        password: bool = false, Switch;
     }
 
     /// Token introspection (RFC 7662), for clients with token_introspection in their scope.

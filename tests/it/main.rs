@@ -45,6 +45,7 @@ mod outbound;
 mod password_grant;
 mod playground;
 mod refresh;
+mod reload;
 mod relying_party;
 mod revocation;
 mod rotation;

@@ -9,19 +9,24 @@ mod output;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry;
+use tracing_subscriber::{Registry, registry, reload};
 
+use crate::settings::LogLevel;
 use line::{JsonLine, TextLine};
 use output::Output;
 
 /// The target of lines about requests.
 pub(super) const ACCESS: &str = "hallpass::access";
+
+/// What is shown, once there is a log.
+static FILTER: OnceLock<(reload::Handle<Targets, Registry>, Access)> = OnceLock::new();
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,12 +88,7 @@ pub fn init(level: LevelFilter, format: Format, access: Access) -> Result<(), Lo
         Format::Text => true,
         Format::Json => false,
     };
-    // Libraries log what goes over the wire at finer levels, secrets included.
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("hallpass", level);
-    let filter = match access {
-        Access::Hidden if level < LevelFilter::DEBUG => filter.with_target(ACCESS, level.min(LevelFilter::WARN)),
-        _ => filter,
-    };
+    let (filter, handle) = reload::Layer::new(filter(level, access));
     let output = Output::start(io::stderr())?;
     // The filter is one for all, so that what it refuses costs next to nothing.
     let registry = registry().with(filter);
@@ -100,8 +100,39 @@ pub fn init(level: LevelFilter, format: Format, access: Access) -> Result<(), Lo
         tracing::subscriber::set_global_default(registry.with(lines))
     }
     .map_err(LogError::Taken)?;
+    // Nobody else can have set it: the log is set up once.
+    let _ = FILTER.set((handle, access));
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Shows our own lines from another level on. Where the program around has set up a log of its own, that goes by itself.
+pub(super) fn set_level(level: LevelFilter) {
+    if let Some((handle, access)) = FILTER.get() {
+        // It fails only where the log is gone.
+        let _ = handle.reload(filter(level, *access));
+    }
+}
+
+fn filter(level: LevelFilter, access: Access) -> Targets {
+    // Libraries log what goes over the wire at finer levels, secrets included.
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("hallpass", level);
+    match access {
+        Access::Hidden if level < LevelFilter::DEBUG => filter.with_target(ACCESS, level.min(LevelFilter::WARN)),
+        _ => filter,
+    }
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
