@@ -7,6 +7,7 @@ use super::member::Members;
 use super::{Answer, Context, Problem};
 use crate::app::development::KEY_ID;
 use crate::app::lane::LaneError;
+use crate::app::rotation;
 use crate::jose::key::{KeyError, PrivateKey};
 use crate::model::id::KeyId;
 use crate::model::key::{KeyRefusal, Outlook, SigningKey, outlook};
@@ -105,7 +106,8 @@ async fn keys(context: &Context<'_>) -> Result<Vec<(SigningKey, Outlook)>, Probl
         return Ok(keys.into_iter().map(|key| (key, Outlook::default())).collect());
     }
     let now = context.clock.now();
-    let outlooks: Vec<_> = keys.iter().map(|key| outlook(&keys, key, &context.schedule, now)).collect();
+    let schedule = rotation::for_clients(context.schedule, context.store).await?;
+    let outlooks: Vec<_> = keys.iter().map(|key| outlook(&keys, key, &schedule, now)).collect();
     Ok(keys.into_iter().zip(outlooks).collect())
 }
 

@@ -1,9 +1,13 @@
 //! The members of a JSON object that somebody sent, taken out one by one.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::Problem;
 use crate::base::nearest::nearest;
+use crate::base::period;
 use crate::base::secret::Secret;
 
 /// A JSON object. What is not taken out of it is unknown, and refused in the end: a misspelt member must not be one that
@@ -86,6 +90,31 @@ impl Members {
         self.present(name).map(|value| value.as_bool().ok_or_else(wrong)).transpose()
     }
 
+    /// True or false, which may be taken away: `null` does, and so does an empty text.
+    pub(super) fn clearable_flag(&mut self, name: &'static str) -> Result<Option<Option<bool>>, Problem> {
+        let wrong = || Problem::invalid(name, format!("{name} must be true or false, or null"));
+        let Some(value) = self.take(name) else { return Ok(None) };
+        if is_nothing(&value) { Ok(Some(None)) } else { value.as_bool().ok_or_else(wrong).map(|on| Some(Some(on))) }
+    }
+
+    /// A length of time in seconds, or as text, within bounds. It may be taken away: `null` does, and so does an empty text.
+    pub(super) fn period(
+        &mut self,
+        name: &'static str,
+        bounds: &RangeInclusive<u64>,
+    ) -> Result<Option<Option<Duration>>, Problem> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        if is_nothing(&value) {
+            return Ok(Some(None));
+        }
+        let seconds = value.as_u64().or_else(|| period::parse(value.as_str()?));
+        let seconds = seconds.filter(|seconds| bounds.contains(seconds)).ok_or_else(|| {
+            let [from, to] = [bounds.start(), bounds.end()].map(|bound| period::write(Duration::from_secs(*bound)));
+            Problem::invalid(name, format!("{name} must be a duration from {from} to {to} ({})", period::FORM))
+        })?;
+        Ok(Some(Some(Duration::from_secs(seconds))))
+    }
+
     /// A whole number.
     pub(super) fn number(&mut self, name: &'static str) -> Result<Option<u64>, Problem> {
         let wrong = || Problem::invalid(name, format!("{name} must be a whole number"));
@@ -108,6 +137,11 @@ impl Members {
         let hint = hint.map_or_else(String::new, |known| format!("; the nearest known one is {known}"));
         Err(Problem::invalid(name, format!("unknown member {name}{hint}")))
     }
+}
+
+/// What takes away what was there.
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
 }
 
 fn text(name: &'static str, value: Value) -> Result<String, Problem> {

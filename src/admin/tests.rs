@@ -14,8 +14,13 @@ const PEM: &str = include_str!("../../tests/it/data/rsa2048_pkcs8.pem");
 const OTHER_PEM: &str = include_str!("../../tests/it/data/rsa2048_other.pem");
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const SCHEDULE: Schedule =
-    Schedule { rotate_every: DAY.saturating_mul(90), publish_ahead: DAY, publish_after: DAY, accept_after: DAY };
+const SCHEDULE: Schedule = Schedule {
+    rotate_every: DAY.saturating_mul(90),
+    publish_ahead: DAY,
+    publish_after: DAY,
+    id_token: DAY,
+    accept_after: DAY,
+};
 
 struct Office {
     store: Store,

@@ -7,11 +7,12 @@ use super::App;
 use super::cookie::{Cookie, Lifetime, SetCookie, Site};
 use super::fault::Fault;
 use super::hook::Ending;
+use super::lifetime::InForce;
 use super::login;
 use super::request::Request;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url_array};
-use crate::model::client::Client;
+use crate::model::client::{Client, Lifetimes};
 use crate::model::id::{Bearer, BearerKind, SessionId};
 use crate::model::session::{EndedGrants, EndedSession, Session};
 use crate::model::user::User;
@@ -191,7 +192,8 @@ async fn leave(
     let SessionContext { session, user } = held;
     let sid = session.sid();
     app.hooks.logout(Ending { user, sid, client, next }).await;
-    app.store.end_session(&session.id, ends_with(app, sid, request.now())).await?;
+    let ends = ends_with(app, sid, request.now()).await?;
+    app.store.end_session(&session.id, ends).await?;
     tracing::info!(user = %user.id, %sid, "logged out");
     Ok(())
 }
@@ -203,15 +205,16 @@ fn with_state(app: &App, cookie: SetCookie, sid: Option<SessionId>) -> Vec<SetCo
 }
 
 /// What ends with a session, by the settings.
-fn ends_with(app: &App, sid: SessionId, now: Timestamp) -> Option<EndedSession> {
+async fn ends_with(app: &App, sid: SessionId, now: Timestamp) -> Result<Option<EndedSession>, Fault> {
     let grants = match app.settings.logout.end_tokens {
-        EndTokens::None => return None,
+        EndTokens::None => return Ok(None),
         EndTokens::Online => EndedGrants::Online,
         EndTokens::All => EndedGrants::All,
     };
-    let lifetimes = &app.settings.lifetimes;
-    let longest = lifetimes.refresh_token.max(lifetimes.code + lifetimes.access_token);
-    Some(EndedSession { sid, grants, needed_until: now + longest + EARLIER_SETTINGS })
+    let own = app.own_lifetimes.all(&app.store).await?;
+    let families = own.1.iter().copied().chain([Lifetimes::default()]);
+    let longest = families.map(|own| InForce::new(&own, &app.settings.lifetimes).of_family()).max().unwrap_or_default();
+    Ok(Some(EndedSession { sid, grants, needed_until: now + longest + EARLIER_SETTINGS }))
 }
 
 /// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the

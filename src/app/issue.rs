@@ -76,7 +76,7 @@ pub enum Offspring {
 
 /// A fresh grant, not stored yet.
 pub fn grant(app: &App, authorization: Authorization<'_>, offspring: Offspring, now: Timestamp) -> Grant {
-    let lifetimes = &app.settings.lifetimes;
+    let lifetimes = app.lifetimes(authorization.client);
     let refreshes = authorization.client.may_use(GrantType::RefreshToken);
     // Without refresh tokens a family lives as long as what one response gives.
     let ends_at = match offspring {
@@ -108,12 +108,13 @@ pub fn grant(app: &App, authorization: Authorization<'_>, offspring: Offspring, 
 /// `redirect_uri`, and to the verifier of `challenge`.
 pub fn code(
     app: &App,
+    client: &Client,
     grant: &Grant,
     redirect_uri: String,
     challenge: Option<Challenge>,
     now: Timestamp,
 ) -> (Code, Secret) {
-    let expires_at = now + app.settings.lifetimes.code;
+    let expires_at = now + app.lifetimes(client).code;
     let bearer = Bearer::mint(expires_at + Code::REMEMBERED, &app.random);
     let code = Code {
         id: CodeId(bearer.id()),
@@ -131,14 +132,14 @@ pub fn code(
 
 /// A fresh access token for all of a grant that isn't a record of its own, which it carries; not stored yet. And the token as it
 /// is given out.
-pub fn access_token(app: &App, grant: &Grant, now: Timestamp) -> (AccessToken, Secret) {
-    let (mut token, bearer) = mint_access_token(app, grant, grant.scope.clone(), now);
+pub fn access_token(app: &App, client: &Client, grant: &Grant, now: Timestamp) -> (AccessToken, Secret) {
+    let (mut token, bearer) = mint_access_token(app, client, grant, grant.scope.clone(), now);
     token.granted = Some(Box::new(grant.clone()));
     (token, bearer)
 }
 
-fn mint_access_token(app: &App, grant: &Grant, scope: Scope, now: Timestamp) -> (AccessToken, Secret) {
-    let expires_at = (now + app.settings.lifetimes.access_token).min(grant.ends_at);
+fn mint_access_token(app: &App, client: &Client, grant: &Grant, scope: Scope, now: Timestamp) -> (AccessToken, Secret) {
+    let expires_at = (now + app.lifetimes(client).access_token).min(grant.ends_at);
     let bearer = Bearer::mint(expires_at, &app.random);
     let token = AccessToken {
         id: AccessTokenId(bearer.id()),
@@ -162,9 +163,9 @@ pub struct Minted {
 
 /// Fresh tokens for a grant. `scope` is the grant's or less; a refresh token comes along where `refresh` says so.
 pub fn tokens(app: &App, client: &Client, grant: &Grant, scope: Scope, refresh: bool, now: Timestamp) -> Minted {
-    let (access, access_bearer) = mint_access_token(app, grant, scope, now);
+    let (access, access_bearer) = mint_access_token(app, client, grant, scope, now);
     let refresh = refresh.then(|| {
-        let expires_at = (now + app.settings.lifetimes.refresh_idle).min(grant.ends_at);
+        let expires_at = (now + app.lifetimes(client).refresh_idle).min(grant.ends_at);
         // A token that stays in use may live as long as its family; one that is replaced goes when it expires.
         let gone_after = if client.rotates_refresh_tokens() { expires_at } else { grant.ends_at };
         (Bearer::mint(gone_after, &app.random), expires_at)
@@ -234,7 +235,7 @@ pub struct Beside<'a> {
 }
 
 /// A signed ID token (OpenID Connect Core 1.0 sections 2, 3.1.3.6, 3.2.2.10 and 3.3.2.11). Where it comes alone, nothing
-/// else can carry the claims of the scope, so they are in it (section 5.4); elsewhere they are where `id_token.include_claims` says so.
+/// else can carry the claims of the scope, so they are in it (section 5.4); elsewhere they are where the client or `id_token.include_claims` says so.
 ///
 /// # Errors
 /// When it can't be signed.
@@ -242,7 +243,7 @@ pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) ->
     let Occasion { client, user, grant, scope, nonce, now } = *occasion;
     let asked = grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
     let alone = beside.access.is_none() && beside.code.is_none();
-    let with_scope = alone || app.settings.id_token.include_claims;
+    let with_scope = alone || client.include_claims.unwrap_or(app.settings.id_token.include_claims);
     let about = About { client, user: Some(user), scope };
     let mut claims = id_token_claims(user, with_scope.then_some(scope), asked.as_ref());
     if with_scope {
@@ -254,7 +255,7 @@ pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) ->
         subject: &app.hooks.subject(user, client)?,
         audience: &client.id,
         issued_at: now,
-        expires_at: now + app.settings.lifetimes.id_token,
+        expires_at: now + app.lifetimes(client).id_token,
         auth_time: grant.auth_time,
         nonce,
         amr: &grant.amr,

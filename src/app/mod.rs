@@ -17,6 +17,7 @@ pub mod issue;
 pub mod key_ring;
 pub mod known_browser;
 pub mod lane;
+pub mod lifetime;
 pub mod login;
 mod nobody;
 pub mod origins;
@@ -102,6 +103,8 @@ pub struct App {
     own_hooks: Vec<Arc<dyn Hook>>,
     /// The origins of clients.
     pub origins: Arc<Origins>,
+    /// The lifetimes that clients have of their own.
+    pub own_lifetimes: Arc<lifetime::Own>,
     /// How clients may get tokens here.
     pub grant_types: Vec<GrantType>,
     /// The names of our cookies.
@@ -233,6 +236,7 @@ impl App {
             hooks: Hooks::default(),
             own_hooks: Vec::new(),
             origins: Arc::default(),
+            own_lifetimes: Arc::default(),
             grant_types,
             browser_state,
             development,
@@ -276,6 +280,7 @@ impl App {
             codes: Arc::clone(&self.codes),
             front_tokens: Arc::clone(&self.front_tokens),
             origins: Arc::clone(&self.origins),
+            own_lifetimes: Arc::clone(&self.own_lifetimes),
             ..fresh
         };
         Ok(shared.with_hooks(self.own_hooks.clone()))

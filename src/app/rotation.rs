@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::App;
+use super::{App, lifetime};
 use crate::jose::key::{KeyError, PrivateKey, SIZES};
+use crate::model::client::Lifetimes;
 use crate::model::key::{Due, Schedule, decide_due};
 use crate::settings::Settings;
-use crate::store::{NewKey, Put, StoreError};
+use crate::store::{NewKey, Put, Store, StoreError};
 
 /// How far the clock of a relying party may be from ours.
 const SKEW: Duration = Duration::from_secs(5 * 60);
@@ -51,10 +52,22 @@ pub fn schedule(settings: &Settings) -> Schedule {
         rotate_every: settings.signing.rotate_every,
         publish_ahead: settings.signing.publish_ahead,
         publish_after,
+        id_token: lifetimes.id_token,
         // A hint tells of a login (OpenID Connect Core 1.0 section 3.1.2.1), and is sent for as long as the relying party
         // keeps that: while there is a session, or tokens to refresh.
         accept_after: publish_after.max(lifetimes.session).max(lifetimes.refresh_token),
     }
+}
+
+/// The same with what clients have of their own: what a key signed for one of them may live longer. What comes sooner than with
+/// the settings alone is nothing.
+///
+/// # Errors
+/// When the clients can't be read.
+pub async fn for_clients(schedule: Schedule, store: &Store) -> Result<Schedule, StoreError> {
+    let own = lifetime::collect(store).await?;
+    let longest = |of: fn(&Lifetimes) -> Option<Duration>| own.iter().filter_map(of).max().unwrap_or_default();
+    Ok(schedule.covering(longest(|own| own.id_token), longest(|own| own.refresh_token)))
 }
 
 /// Takes the steps that are due by now, and gives them. Of several calls at once each sees what those before it did. Keys of a
@@ -69,6 +82,7 @@ pub async fn rotate(app: &App) -> Result<Vec<Due>, RotationError> {
     if app.store.is_development().await? || decide_due(&app.store.keys().await?, &schedule, now).is_empty() {
         return Ok(Vec::new());
     }
+    let schedule = for_clients(schedule, &app.store).await?;
     let due = app.store.rotate_keys(schedule, now).await?;
     for step in &due {
         match step {

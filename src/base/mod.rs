@@ -4,6 +4,7 @@ pub mod encode;
 pub mod form;
 pub mod nearest;
 pub mod network;
+pub mod period;
 pub mod random;
 pub mod request_id;
 pub mod secret;

@@ -26,6 +26,7 @@ pub(super) struct Client {
 enum Command {
     List(List),
     Show(Show),
+    Update(Update),
     Delete(Delete),
     RotateSecret(RotateSecret),
 }
@@ -35,6 +36,7 @@ impl Client {
         match self.command {
             Command::List(command) => command.run(invocation),
             Command::Show(command) => command.run(invocation),
+            Command::Update(command) => command.run(invocation),
             Command::Delete(command) => command.run(invocation),
             Command::RotateSecret(command) => command.run(invocation),
         }
@@ -72,6 +74,87 @@ struct Show {
 impl Show {
     fn run(self, invocation: &Invocation) -> Result<(), Failure> {
         let client = Administration::reach(invocation)?.get(&["clients", &self.id])?;
+        invocation.show(client)
+    }
+}
+
+/// Change a client; what is not named stays, and an empty value takes away what is optional
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "update",
+    example = "hallpass client update wiki --name \"Our wiki\" --access-token-lifetime 5m",
+    example = "hallpass client update wiki --access-token-lifetime \"\"",
+    note = "Options that repeat replace the whole list."
+)]
+struct Update {
+    /// the client's id
+    #[argh(positional, arg_name = "CLIENT_ID")]
+    id: String,
+    /// what people see on the consent page
+    #[argh(option, arg_name = "NAME")]
+    name: Option<String>,
+    /// where the browser may be sent back to
+    #[argh(option, arg_name = "URI")]
+    redirect_uri: Vec<String>,
+    /// where the browser may be sent after a logout
+    #[argh(option, arg_name = "URI")]
+    post_logout_redirect_uri: Vec<String>,
+    /// scopes of your own that it may be granted beside the standard ones
+    #[argh(option, arg_name = "SCOPES")]
+    scope: Option<String>,
+    /// how long its codes live, such as 90 or 5m; empty is as the settings say, also below
+    #[argh(option, arg_name = "TIME")]
+    code_lifetime: Option<String>,
+    /// how long its access tokens live
+    #[argh(option, arg_name = "TIME")]
+    access_token_lifetime: Option<String>,
+    /// how long its ID tokens live
+    #[argh(option, arg_name = "TIME")]
+    id_token_lifetime: Option<String>,
+    /// how long a refresh token lives that it doesn't use
+    #[argh(option, arg_name = "TIME")]
+    refresh_token_idle_lifetime: Option<String>,
+    /// how long a refresh token lives with all its successors
+    #[argh(option, arg_name = "TIME")]
+    refresh_token_lifetime: Option<String>,
+    /// true puts the claims of the scope into its ID tokens, false leaves them to userinfo, empty is as the settings say
+    #[argh(option, arg_name = "BOOL")]
+    include_claims: Option<String>,
+}
+
+impl Update {
+    fn run(self, invocation: &Invocation) -> Result<(), Failure> {
+        let mut body = Map::new();
+        for (name, text) in [
+            ("client_name", self.name),
+            ("scope", self.scope),
+            ("code_lifetime", self.code_lifetime),
+            ("access_token_lifetime", self.access_token_lifetime),
+            ("id_token_lifetime", self.id_token_lifetime),
+            ("refresh_token_idle_lifetime", self.refresh_token_idle_lifetime),
+            ("refresh_token_lifetime", self.refresh_token_lifetime),
+        ] {
+            if let Some(text) = text {
+                body.insert(name.into(), text.into());
+            }
+        }
+        for (name, values) in
+            [("redirect_uris", self.redirect_uri), ("post_logout_redirect_uris", self.post_logout_redirect_uri)]
+        {
+            if !values.is_empty() {
+                body.insert(name.into(), values.into());
+            }
+        }
+        if let Some(text) = self.include_claims {
+            // What is neither is refused by whoever checks all other members, too.
+            let value = text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool);
+            body.insert("include_claims".into(), value);
+        }
+        if body.is_empty() {
+            return Err(Failure::usage(&["client".into(), "update".into()], "nothing is named that is to change"));
+        }
+        let client = Administration::reach(invocation)?.call(Method::Patch, &["clients", &self.id], body.into())?;
         invocation.show(client)
     }
 }

@@ -87,6 +87,24 @@ pub(super) struct CreateClient {
     /// the user who looks after it
     #[argh(option, arg_name = "USERNAME")]
     owner: Option<String>,
+    /// how long its codes live, such as 90 or 5m; else as the settings say, also below
+    #[argh(option, arg_name = "TIME")]
+    code_lifetime: Option<String>,
+    /// how long its access tokens live
+    #[argh(option, arg_name = "TIME")]
+    access_token_lifetime: Option<String>,
+    /// how long its ID tokens live
+    #[argh(option, arg_name = "TIME")]
+    id_token_lifetime: Option<String>,
+    /// how long a refresh token lives that it doesn't use
+    #[argh(option, arg_name = "TIME")]
+    refresh_token_idle_lifetime: Option<String>,
+    /// how long a refresh token lives with all its successors
+    #[argh(option, arg_name = "TIME")]
+    refresh_token_lifetime: Option<String>,
+    /// true puts the claims of the scope into its ID tokens, false leaves them to userinfo
+    #[argh(option, arg_name = "BOOL")]
+    include_claims: Option<bool>,
 }
 
 impl CreateClient {
@@ -125,6 +143,11 @@ impl CreateClient {
             ("logo_uri", logo_uri),
             ("logo", logo),
             ("owner", self.owner),
+            ("code_lifetime", self.code_lifetime),
+            ("access_token_lifetime", self.access_token_lifetime),
+            ("id_token_lifetime", self.id_token_lifetime),
+            ("refresh_token_idle_lifetime", self.refresh_token_idle_lifetime),
+            ("refresh_token_lifetime", self.refresh_token_lifetime),
         ] {
             if let Some(value) = value {
                 body.insert(name.into(), value.into());
@@ -150,6 +173,9 @@ impl CreateClient {
             if given {
                 body.insert(name.into(), value.into());
             }
+        }
+        if let Some(on) = self.include_claims {
+            body.insert("include_claims".into(), on.into());
         }
         Ok(body.into())
     }

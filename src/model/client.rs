@@ -1,6 +1,7 @@
 //! Clients: the applications that log their users in through hallpass.
 
 use std::fmt;
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 use serde_json::{Map, Value};
@@ -252,6 +253,32 @@ pub struct Client {
     /// An image of its own, shown where there is no `logo_uri`.
     #[n(24)]
     pub logo: Option<Logo>,
+    /// How long what it gets lives, where that is not as the settings say.
+    #[cbor(n(25), default)]
+    pub lifetimes: Lifetimes,
+    /// `include_claims`: whether its ID tokens carry the claims of the scope beside an access token; `None` is as the settings say.
+    #[n(28)]
+    pub include_claims: Option<bool>,
+}
+
+/// How long what a client gets lives; `None` is as the settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Lifetimes {
+    /// `code_lifetime`.
+    #[n(0)]
+    pub code: Option<Duration>,
+    /// `access_token_lifetime`.
+    #[n(1)]
+    pub access_token: Option<Duration>,
+    /// `id_token_lifetime`.
+    #[n(2)]
+    pub id_token: Option<Duration>,
+    /// `refresh_token_idle_lifetime`: of one that is not used.
+    #[n(3)]
+    pub refresh_idle: Option<Duration>,
+    /// `refresh_token_lifetime`: of one and all its successors.
+    #[n(4)]
+    pub refresh_token: Option<Duration>,
 }
 
 impl Client {
@@ -285,6 +312,8 @@ impl Client {
             updated_at: now,
             version: 0,
             logo: None,
+            lifetimes: Lifetimes::default(),
+            include_claims: None,
         }
     }
 

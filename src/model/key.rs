@@ -169,8 +169,21 @@ pub struct Schedule {
     pub publish_ahead: Duration,
     /// For how long a key stays published after it has signed last.
     pub publish_after: Duration,
+    /// What of that is the life of an ID token.
+    pub id_token: Duration,
     /// For how long, after a key has signed last, what it signed is taken as a hint. Not shorter than `publish_after`.
     pub accept_after: Duration,
+}
+
+impl Schedule {
+    /// The same where some ID tokens live for `id_token`, and some logins go on for `login`.
+    #[must_use]
+    pub fn covering(mut self, id_token: Duration, login: Duration) -> Self {
+        self.publish_after += id_token.saturating_sub(self.id_token);
+        self.id_token = self.id_token.max(id_token);
+        self.accept_after = self.accept_after.max(self.publish_after).max(login);
+        self
+    }
 }
 
 /// What comes of a key by itself, as far as it is known. What isn't due to happen is `None`.
@@ -301,8 +314,20 @@ mod tests {
         rotate_every: days(90),
         publish_ahead: days(2),
         publish_after: Duration::from_secs(75 * 60),
+        id_token: Duration::from_secs(10 * 60),
         accept_after: days(60),
     };
+
+    #[test]
+    fn what_clients_have_of_their_own_keeps_keys_for_longer_and_never_for_less() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(SCHEDULE.covering(minute, days(1)), SCHEDULE);
+        let longer = SCHEDULE.covering(30 * minute, days(61));
+        assert_eq!((longer.publish_after, longer.accept_after), (95 * minute, days(61)));
+        let longest = longer.covering(days(70), days(1));
+        assert_eq!(longest.publish_after, 65 * minute + days(70));
+        assert_eq!(longest.accept_after, longest.publish_after, "what is published is taken as a hint");
+    }
 
     const fn days(number: u32) -> Duration {
         DAY.saturating_mul(number)

@@ -243,9 +243,10 @@ async fn respond(
     };
     let offspring = if wants(ResponseType::CODE) { Offspring::Code } else { Offspring::One };
     let grant = issue::grant(app, authorization, offspring, now);
-    let code =
-        wants(ResponseType::CODE).then(|| issue::code(app, &grant, asked.redirect_uri, asked.challenge, now)).unzip();
-    let access = wants(ResponseType::TOKEN).then(|| issue::access_token(app, &grant, now)).unzip();
+    let code = wants(ResponseType::CODE)
+        .then(|| issue::code(app, client, &grant, asked.redirect_uri, asked.challenge, now))
+        .unzip();
+    let access = wants(ResponseType::TOKEN).then(|| issue::access_token(app, client, &grant, now)).unzip();
     let id_token = if wants(ResponseType::ID_TOKEN) {
         let nonce = asked.nonce.as_deref();
         let beside = Beside { access: access.1.as_ref(), code: code.1.as_ref() };

@@ -16,6 +16,7 @@ pub mod id_token;
 pub mod interaction;
 pub mod introspection;
 pub mod issuer;
+pub mod lifetime;
 pub mod logout;
 pub mod parameter;
 pub mod pkce;

@@ -12,6 +12,7 @@ use super::admin_token::AdminToken;
 use super::store_key::StoreKey;
 use super::written::{Written, quote};
 use crate::base::network::Network;
+use crate::base::period;
 use crate::base::secret::Secret;
 use crate::protocol::issuer::Issuer;
 
@@ -170,54 +171,17 @@ impl Kind for Size {
 pub(super) struct Period(pub(super) RangeInclusive<u64>);
 
 impl Period {
-    const UNITS: [(char, u64); 4] = [('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', 1)];
-
-    /// Such as `1h30m`, in whole units.
-    pub(super) fn write(duration: Duration) -> String {
-        let mut rest = duration.as_secs();
-        if rest == 0 {
-            return "0s".into();
-        }
-        let mut text = String::new();
-        for (name, unit) in Self::UNITS {
-            if rest >= unit {
-                text.push_str(&format!("{}{name}", rest / unit));
-                rest %= unit;
-            }
-        }
-        text
-    }
-
     fn read(written: &Written) -> Option<u64> {
-        if let Some(seconds) = written.integer() {
-            return seconds.try_into().ok();
-        }
-        let mut rest = written.text()?;
-        if rest.is_empty() {
-            return None;
-        }
-        if let Some(seconds) = parse_digits(rest) {
-            return Some(seconds);
-        }
-        // Units go from the largest to the smallest, each one at most once.
-        let mut units = Self::UNITS.into_iter();
-        let mut total: u64 = 0;
-        while !rest.is_empty() {
-            let (number, after) = rest.split_at_checked(rest.find(|character: char| !character.is_ascii_digit())?)?;
-            let (_, unit) = units.find(|(name, _)| after.starts_with(*name))?;
-            total = total.checked_add(parse_digits::<u64>(number)?.checked_mul(unit)?)?;
-            rest = after.get(1..)?;
-        }
-        Some(total)
+        written.integer().map_or_else(|| period::parse(written.text()?), |seconds| seconds.try_into().ok())
     }
 }
 
 impl Kind for Period {
     type Value = Duration;
-    const FORM: Option<&'static str> = Some("seconds, or text like \"10m\", \"1h30m\", \"90d\"");
+    const FORM: Option<&'static str> = Some(period::FORM);
 
     fn right(&self) -> String {
-        let [from, to] = [self.0.start(), self.0.end()].map(|seconds| Self::write(Duration::from_secs(*seconds)));
+        let [from, to] = [self.0.start(), self.0.end()].map(|seconds| period::write(Duration::from_secs(*seconds)));
         format!("a duration from {from} to {to}")
     }
 
@@ -227,7 +191,7 @@ impl Kind for Period {
     }
 
     fn render(&self, value: &Duration) -> Option<String> {
-        Some(quote(&Self::write(*value)))
+        Some(quote(&period::write(*value)))
     }
 }
 

@@ -15,6 +15,7 @@ use super::source::{Given, Origins};
 use super::store_key::StoreKey;
 use crate::base::network::Network;
 use crate::protocol::issuer::Issuer;
+use crate::protocol::lifetime;
 
 keys! {
     top {
@@ -108,18 +109,18 @@ keys! {
         format: LogFormat = "auto", Choice(&LogFormat::NAMES), restart;
     }
 
-    /// How long things live.
+    /// How long things live. A client may have lifetimes of its own for codes and tokens: hallpass createclient --help.
     lifetimes: Lifetimes {
         /// An authorization code, from consent to redemption (RFC 6749 section 4.1.2 recommends 10 minutes at most).
-        code: Duration = "10m", Period(1..=HOUR);
+        code: Duration = "10m", Period(lifetime::CODE);
         /// An access token.
-        access_token: Duration = "1h", Period(1..=30 * DAY);
+        access_token: Duration = "1h", Period(lifetime::ACCESS_TOKEN);
         /// An ID token.
-        id_token: Duration = "10m", Period(1..=30 * DAY);
+        id_token: Duration = "10m", Period(lifetime::ID_TOKEN);
         /// A refresh token that is not used.
-        refresh_idle: Duration = "30d", Period(1..=3650 * DAY);
+        refresh_idle: Duration = "30d", Period(lifetime::REFRESH_TOKEN);
         /// A refresh token and all its successors together.
-        refresh_token: Duration = "90d", Period(1..=3650 * DAY);
+        refresh_token: Duration = "90d", Period(lifetime::REFRESH_TOKEN);
         /// A session in which nothing happens.
         session_idle: Duration = "24h", Period(1..=365 * DAY);
         /// A session in all; then the user signs in again.
@@ -164,7 +165,7 @@ keys! {
     /// ID tokens (OpenID Connect Core 1.0 section 2).
     id_token: IdToken {
         /// Put the claims of the granted scopes into every ID token; otherwise they are at the userinfo endpoint, and in an
-        /// ID token only where it comes without any access token (section 5.4).
+        /// ID token only where it comes without any access token (section 5.4). A client may have it otherwise.
         include_claims: bool = false, Switch;
     }
 

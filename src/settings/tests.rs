@@ -354,7 +354,7 @@ fn durations_are_seconds_or_text() {
     {
         assert_eq!(read(text(right)), Some(seconds), "{right}");
         let duration = Duration::from_secs(seconds);
-        assert_eq!(read(text(&Period::write(duration))), Some(seconds), "{right} written again");
+        assert_eq!(read(text(&crate::base::period::write(duration))), Some(seconds), "{right} written again");
     }
     assert_eq!(read(Written::Integer(600)), Some(600));
     assert_eq!(read(Written::Bare("600".into())), Some(600));

@@ -57,7 +57,7 @@ fn usage_errors_exit_with_2_and_say_what_was_meant() {
         (&["sreve"][..], "hallpass: unknown command \"sreve\"; did you mean serve? (see hallpass --help)"),
         (
             &["client"],
-            "hallpass client: a command is missing; there are list, show, delete and rotate-secret (see hallpass client --help)",
+            "hallpass client: a command is missing; there are list, show, update, delete and rotate-secret (see hallpass client --help)",
         ),
         (&["createclient"], "hallpass createclient: missing --name NAME (see hallpass createclient --help)"),
         (&["client", "show"], "hallpass client show: missing CLIENT_ID (see hallpass client show --help)"),

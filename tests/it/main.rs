@@ -37,6 +37,7 @@ mod id_token;
 mod interaction;
 mod introspection;
 mod keys;
+mod lifetime;
 mod log;
 mod login;
 mod logout;

@@ -24,7 +24,7 @@ pub(super) async fn issue(
     }
     let authorization = Authorization { client, by: None, scope, nonce: None, claims: None };
     let grant = issue::grant(app, authorization, Offspring::One, now);
-    let (token, access_token) = issue::access_token(app, &grant, now);
+    let (token, access_token) = issue::access_token(app, client, &grant, now);
     let response = TokenResponse {
         access_token,
         token_type: TokenType::Bearer,

@@ -55,7 +55,7 @@ pub(super) async fn rotate(
         digest: bearer.digest(),
         client: client.id.clone(),
         tokens: minted.rows,
-        keep_until: Some((now + app.settings.lifetimes.refresh_idle).min(found.grant.ends_at)),
+        keep_until: Some((now + app.lifetimes(client).refresh_idle).min(found.grant.ends_at)),
         grace: app.settings.refresh.grace,
         ends_access: app.settings.compat.django,
     };

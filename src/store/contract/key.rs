@@ -84,8 +84,13 @@ async fn a_promoted_key_signs_and_the_one_before_it_retires(store: Store) {
     assert_eq!(states(&store).await, [("b".into(), KeyState::Active), ("c".into(), KeyState::Retired)]);
 }
 
-const SCHEDULE: Schedule =
-    Schedule { rotate_every: secs(100), publish_ahead: secs(10), publish_after: secs(20), accept_after: secs(50) };
+const SCHEDULE: Schedule = Schedule {
+    rotate_every: secs(100),
+    publish_ahead: secs(10),
+    publish_after: secs(20),
+    id_token: secs(20),
+    accept_after: secs(50),
+};
 
 async fn keys_change_when_it_is_time(store: Store) {
     add(&store, "a", 0).await;
