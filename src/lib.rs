@@ -30,7 +30,7 @@
 //! page: base
 //! outbound: base jose
 //! store: base jose model
-//! settings: base jose protocol
+//! settings: base jose model protocol
 //! app: base jose model protocol outbound page store settings
 //! admin: base jose model protocol store app
 //! oidc: base model protocol page store app

@@ -5,6 +5,7 @@ use super::kind::{Kind, Period, Size};
 use super::schema::Key;
 use super::source::{DEFAULT_FILE, Origin};
 use super::table::{KEYS, SECTIONS};
+use super::written::{Written, quote_name};
 
 /// One key with its value in force, for `config show`.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub fn default_document() -> String {
         Period::FORM.unwrap_or_default(),
         Size::FORM.unwrap_or_default(),
     );
-    for key in KEYS.iter().filter(|key| key.parts().0.is_empty()) {
+    for key in KEYS.iter().filter(|key| key.parts().0.is_empty() && !key.named) {
         describe(key, &mut text);
     }
     for section in SECTIONS {
@@ -42,7 +43,31 @@ pub fn default_document() -> String {
             describe(key, &mut text);
         }
     }
+    for key in KEYS.iter().filter(|key| key.named) {
+        describe_table(key, &mut text);
+    }
     text
+}
+
+/// A table with names of people's own, which is empty by default.
+fn describe_table(key: &Key, text: &mut String) {
+    text.push('\n');
+    comment(key.doc, text);
+    let restart = if key.restart { " A change needs a restart." } else { "" };
+    text.push_str(&format!("# {}.{restart}\n# For example:\n", capitalize(&(key.right)())));
+    let entries = key.example.and_then(Written::parse).and_then(|example| example.table()).unwrap_or_default();
+    let members = (key.members)();
+    if members.is_empty() {
+        text.push_str(&format!("#[{}]\n", key.name));
+        for (name, entry) in entries {
+            text.push_str(&format!("#{} = {}\n", quote_name(&name), entry.value));
+        }
+        return;
+    }
+    for name in entries.keys() {
+        text.push_str(&format!("#[{}.{}]\n", key.name, quote_name(name)));
+        members.iter().for_each(|member| describe(member, text));
+    }
 }
 
 fn describe(key: &Key, text: &mut String) {

@@ -9,6 +9,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::admin_token::AdminToken;
+use super::named::Inside;
+use super::schema::Key;
+use super::source::Origin;
 use super::store_key::StoreKey;
 use super::written::{Written, quote};
 use crate::base::network::Network;
@@ -36,6 +39,17 @@ pub(super) struct Surroundings<'a> {
     pub(super) read_file: fn(&Path) -> Result<String, String>,
 }
 
+impl Surroundings<'_> {
+    /// For an entry of a table: what a shell or a container says is relative to where it says it.
+    pub(super) fn at(&self, origin: &Origin) -> Self {
+        let directory = match origin {
+            Origin::Default | Origin::File(..) => self.directory,
+            Origin::Environment(_) | Origin::Flag => Path::new(""),
+        };
+        Self { directory, ..*self }
+    }
+}
+
 /// Why a value is not taken.
 #[derive(Debug, PartialEq)]
 pub(super) enum Refusal {
@@ -43,6 +57,8 @@ pub(super) enum Refusal {
     Wrong,
     /// This, in a few words, besides what would be right.
     Because(String),
+    /// This, in a table whose names are people's own.
+    Inside(Inside),
 }
 
 /// A kind of value.
@@ -64,6 +80,38 @@ pub(super) trait Kind {
 
     /// The value as TOML, a secret without its content; `None` when it is not set.
     fn render(&self, value: &Self::Value) -> Option<String>;
+
+    /// The keys of each entry, of a table with names of people's own.
+    fn members(&self) -> &'static [Key] {
+        &[]
+    }
+
+    /// Whether a secret stands in the file as it is, and not as the name of another place.
+    fn shows_secret(&self, written: &Written) -> bool {
+        Self::SECRET && matches!(written, Written::Text(_))
+    }
+}
+
+/// What is wrong with a value and what would be right, to go behind its name.
+pub(super) fn complaint<K: Kind>(kind: &K, written: &Written, refusal: Refusal) -> String {
+    let what = match (K::SECRET, refusal, written) {
+        (_, Refusal::Wrong, Written::Absent) => " is not set".to_owned(),
+        (true, Refusal::Because(why), _) => format!(" {why}"),
+        (true, ..) => " is not usable".to_owned(),
+        (false, Refusal::Because(why), _) => format!(" is {} ({why})", shorten(written)),
+        (false, ..) => format!(" is {}", shorten(written)),
+    };
+    let form = K::FORM.map(|form| format!(" ({form})")).unwrap_or_default();
+    format!("{what}: must be {}{form}", kind.right())
+}
+
+/// As much of a value as fits into one line.
+fn shorten(written: &Written) -> String {
+    let text = written.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }
 
 /// A key that may stay unset.
@@ -84,6 +132,10 @@ impl<K: Kind> Kind for Optional<K> {
 
     fn render(&self, value: &Self::Value) -> Option<String> {
         value.as_ref().and_then(|value| self.0.render(value))
+    }
+
+    fn shows_secret(&self, written: &Written) -> bool {
+        self.0.shows_secret(written)
     }
 }
 
@@ -216,6 +268,32 @@ impl<T: Copy + PartialEq> Kind for Choice<T> {
     }
 }
 
+/// A sentence or two that people read.
+pub(super) struct Prose;
+
+impl Kind for Prose {
+    type Value = String;
+
+    fn right(&self) -> String {
+        "a text of 1 to 500 characters in one line".into()
+    }
+
+    fn parse(&self, written: &Written, _: &Surroundings<'_>) -> Result<String, Refusal> {
+        line(written, 500)
+    }
+
+    fn render(&self, value: &String) -> Option<String> {
+        Some(quote(value))
+    }
+}
+
+/// A text in one line, of so many characters at most.
+fn line(written: &Written, longest: usize) -> Result<String, Refusal> {
+    let text = written.text().map(str::trim).ok_or(Refusal::Wrong)?;
+    let right = (1..=longest).contains(&text.chars().count()) && !text.contains(char::is_control);
+    right.then(|| text.to_owned()).ok_or(Refusal::Wrong)
+}
+
 /// A short text that people read.
 pub(super) struct Label;
 
@@ -227,9 +305,7 @@ impl Kind for Label {
     }
 
     fn parse(&self, written: &Written, _: &Surroundings<'_>) -> Result<String, Refusal> {
-        let text = written.text().map(str::trim).ok_or(Refusal::Wrong)?;
-        let right = (1..=100).contains(&text.chars().count()) && !text.contains(char::is_control);
-        right.then(|| text.to_owned()).ok_or(Refusal::Wrong)
+        line(written, 100)
     }
 
     fn render(&self, value: &String) -> Option<String> {
@@ -249,18 +325,21 @@ impl Kind for LanguageTag {
 
     fn parse(&self, written: &Written, _: &Surroundings<'_>) -> Result<String, Refusal> {
         let text = written.text().ok_or(Refusal::Wrong)?;
-        let mut parts = text.split('-');
-        let language = parts
-            .next()
-            .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        let rest =
-            parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        (language && rest).then(|| text.to_owned()).ok_or(Refusal::Wrong)
+        is_language_tag(text).then(|| text.to_owned()).ok_or(Refusal::Wrong)
     }
 
     fn render(&self, value: &String) -> Option<String> {
         Some(quote(value))
     }
+}
+
+/// Whether a text has the shape of a language tag.
+pub(super) fn is_language_tag(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let language = parts
+        .next()
+        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    language && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// A path, made absolute or relative to the working directory.

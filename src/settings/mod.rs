@@ -7,6 +7,7 @@
 mod admin_token;
 mod document;
 mod kind;
+mod named;
 mod schema;
 mod source;
 mod store_key;
@@ -26,8 +27,8 @@ pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
     Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Grants, Http, I18n, IdToken, Introspection, KEYS,
-    Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, SessionManagement, Settings,
-    Signing, Store, Templates, Throttle, Tls, Userinfo,
+    Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, ScopeSettings, ScopeWords,
+    SessionManagement, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;

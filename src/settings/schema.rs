@@ -8,12 +8,19 @@ pub struct Key {
     pub(super) default: Option<&'static str>,
     pub(super) example: Option<&'static str>,
     pub(super) restart: bool,
+    pub(super) named: bool,
     pub(super) right: fn() -> String,
+    pub(super) members: fn() -> &'static [Key],
 }
 
 impl Key {
-    pub(super) const fn new(name: &'static str, doc: &'static [&'static str], right: fn() -> String) -> Self {
-        Self { name, doc, default: None, example: None, restart: false, right }
+    pub(super) const fn new(
+        name: &'static str,
+        doc: &'static [&'static str],
+        right: fn() -> String,
+        members: fn() -> &'static [Self],
+    ) -> Self {
+        Self { name, doc, default: None, example: None, restart: false, named: false, right, members }
     }
 
     pub(super) const fn default(mut self, toml: &'static str) -> Self {
@@ -31,6 +38,12 @@ impl Key {
         self
     }
 
+    /// A table at the top whose names are people's own.
+    pub(super) const fn named(mut self) -> Self {
+        self.named = true;
+        self
+    }
+
     /// Its full name, such as `http.listen`.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -41,9 +54,11 @@ impl Key {
         self.restart
     }
 
-    /// The environment variable that sets it, such as `HALLPASS_HTTP__LISTEN`.
+    /// The environment variable that sets it, such as `HALLPASS_HTTP__LISTEN`; of a table with names of people's own one of
+    /// many, such as `HALLPASS_CLAIMS__NAME`.
     pub fn environment_name(&self) -> String {
-        format!("HALLPASS_{}", self.name.replace('.', "__").to_uppercase())
+        let entry = if self.named { "__NAME" } else { "" };
+        format!("HALLPASS_{}{entry}", self.name.replace('.', "__").to_uppercase())
     }
 
     /// The section it belongs to, empty at the top, and its name in there.
@@ -63,7 +78,8 @@ pub(super) struct Section {
 /// that reads, shows and compares them, so that none of these can disagree.
 ///
 /// A key is written `name: Type = default, Kind, flags;`, its default as TOML. A key without one is
-/// `name: Option<Type>, Optional(Kind), like(example), flags;`. The only other flag is `restart`.
+/// `name: Option<Type>, Optional(Kind), like(example), flags;`. Other flags are `restart`, and `named` for a
+/// table at the top whose names are people's own.
 macro_rules! keys {
     (
         top {
@@ -94,9 +110,10 @@ macro_rules! keys {
 
         /// Every key, in the order of the documentation.
         pub static KEYS: &[Key] = &[
-            $( Key::new(stringify!($top), &[$($top_doc),+], || $top_kind.right())
+            $( Key::new(stringify!($top), &[$($top_doc),+], || $top_kind.right(), || $top_kind.members())
                 $(.default(stringify!($top_default)))? $(.$top_flag($(stringify!($top_argument))?))*, )*
-            $($( Key::new(concat!(stringify!($section), ".", stringify!($field)), &[$($doc),+], || $kind.right())
+            $($( Key::new(concat!(stringify!($section), ".", stringify!($field)), &[$($doc),+], || $kind.right(),
+                || $kind.members())
                 $(.default(stringify!($default)))? $(.$flag($(stringify!($argument))?))*, )+)+
         ];
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::SettingsError;
-use super::kind::{Kind, Refusal, Surroundings};
+use super::kind::{Kind, Refusal, Surroundings, complaint};
 use super::schema::Key;
 use super::table::{KEYS, SECTIONS};
 use super::written::Written;
@@ -116,9 +116,9 @@ pub(super) type Origins = BTreeMap<&'static str, Origin>;
 pub(super) struct Given<'a> {
     values: BTreeMap<&'static str, (Origin, Written)>,
     origins: Origins,
-    /// The file, once a secret was found in it as it is.
-    holds_secrets: Option<PathBuf>,
-    directory: PathBuf,
+    /// Whether a secret was found in the file as it is.
+    holds_secrets: bool,
+    file: Option<PathBuf>,
     environment: &'a BTreeMap<String, String>,
 }
 
@@ -128,8 +128,8 @@ impl<'a> Given<'a> {
         let mut given = Self {
             values: BTreeMap::new(),
             origins: Origins::new(),
-            holds_secrets: None,
-            directory: PathBuf::new(),
+            holds_secrets: false,
+            file: None,
             environment: &sources.environment,
         };
         for (name, value) in &sources.assumed {
@@ -142,7 +142,7 @@ impl<'a> Given<'a> {
                 let text =
                     read_file(path).map_err(|error| SettingsError::new(format!("{}: {error}", path.display())))?;
                 given.add_file(path, &text)?;
-                given.directory = path.parent().map(Path::to_owned).unwrap_or_default();
+                given.file = Some(path.clone());
             }
         }
         if let Some(text) = &sources.text {
@@ -150,10 +150,21 @@ impl<'a> Given<'a> {
         }
         given.add_environment()?;
         for (name, value) in &sources.overrides {
-            let key = find(name).ok_or_else(|| unknown(&Origin::Flag, name))?;
-            given.values.insert(key.name, (Origin::Flag, Written::Bare(value.clone())));
+            match (find(name), find_named(name)) {
+                (Some(key), _) => {
+                    given.values.insert(key.name, (Origin::Flag, Written::Bare(value.clone())));
+                }
+                (None, Some((key, path))) => given.add_entry(key, &path, &Origin::Flag, value),
+                (None, None) => return Err(unknown(&Origin::Flag, name)),
+            }
         }
         Ok(given)
+    }
+
+    /// Adds an entry to a table with names of people's own.
+    fn add_entry(&mut self, key: &'static Key, path: &[String], origin: &Origin, value: &str) {
+        let (_, table) = self.values.entry(key.name).or_insert_with(|| (origin.clone(), Written::Absent));
+        table.insert(path, origin, Written::Bare(value.to_owned()));
     }
 
     fn add_file(&mut self, path: &Path, text: &str) -> Result<(), SettingsError> {
@@ -173,7 +184,7 @@ impl<'a> Given<'a> {
                 DeValue::Table(keys) if is_section => {
                     for (key, value) in keys {
                         let full = format!("{name}.{}", key.get_ref());
-                        self.add_from_file(&full, at(key.span().start), value.get_ref())?;
+                        self.add_from_file(&full, at(key.span().start), Written::of(value.get_ref(), &at))?;
                     }
                 }
                 _ if is_section => {
@@ -190,30 +201,38 @@ impl<'a> Given<'a> {
                 }
                 // A quoted "http.listen" at the top is not the key of that section.
                 _ if name.contains('.') => return Err(unknown(&origin, name)),
-                value => self.add_from_file(name, origin, value)?,
+                value => self.add_from_file(name, origin, Written::of(value, &at))?,
             }
         }
         Ok(())
     }
 
-    fn add_from_file(&mut self, name: &str, origin: Origin, value: &DeValue<'_>) -> Result<(), SettingsError> {
+    fn add_from_file(&mut self, name: &str, origin: Origin, value: Written) -> Result<(), SettingsError> {
         let key = find(name).ok_or_else(|| unknown(&origin, name))?;
-        self.values.insert(key.name, (origin, Written::from(value)));
+        self.values.insert(key.name, (origin, value));
         Ok(())
     }
 
     /// Takes `HALLPASS_SECTION__KEY` and `HALLPASS_ISSUER`. Other names may come from a container platform and mean
-    /// something else; an empty value means that nobody filled it in.
+    /// something else; an empty value means that nobody filled it in. `HALLPASS_CLAIMS__NAME` is the entry `name` of that table:
+    /// names that aren't in lower case, or have other characters, can't be given this way.
     fn add_environment(&mut self) -> Result<(), SettingsError> {
         for (variable, value) in self.environment {
             let Some(rest) = variable.strip_prefix("HALLPASS_") else { continue };
-            let key = KEYS.iter().find(|key| key.environment_name() == *variable);
+            let key = KEYS.iter().find(|key| !key.named && key.environment_name() == *variable);
+            let mut path = rest.split("__").map(str::to_lowercase);
+            let table = path.next().and_then(|name| find(&name)).filter(|key| key.named);
             let origin = Origin::Environment(variable.clone());
-            match key {
-                Some(key) if !value.is_empty() => {
+            match (key, table) {
+                (Some(key), _) if !value.is_empty() => {
                     self.values.insert(key.name, (origin, Written::Bare(value.clone())));
                 }
-                None if rest.contains("__") => {
+                (None, Some(key)) if rest.contains("__") => {
+                    if !value.is_empty() {
+                        self.add_entry(key, &path.collect::<Vec<_>>(), &origin, value);
+                    }
+                }
+                (None, None) if rest.contains("__") => {
                     let name = rest.to_lowercase().replace("__", ".");
                     return Err(unknown(&origin, &name));
                 }
@@ -229,28 +248,17 @@ impl<'a> Given<'a> {
             let default = find(name).and_then(|key| key.default).and_then(Written::parse);
             (Origin::Default, default.unwrap_or(Written::Absent))
         });
-        // What a shell or a container says is relative to where it says it; what the file says, to the file.
-        let directory = match origin {
-            Origin::Default | Origin::File(..) => self.directory.as_path(),
-            Origin::Environment(_) | Origin::Flag => Path::new(""),
-        };
+        // What a shell or a container says is relative to where it says it; what the file says, to the file. A table may be
+        // of both, so it is for each of its entries to look.
+        let directory = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         let around = Surroundings { directory, environment: self.environment, read_file };
-        let value = kind.parse(&written, &around).map_err(|refusal| {
-            let what = match (K::SECRET, refusal) {
-                (false, Refusal::Wrong) => format!(" is {}", shorten(&written)),
-                (false, Refusal::Because(why)) => format!(" is {} ({why})", shorten(&written)),
-                (true, Refusal::Wrong) => " is not usable".to_owned(),
-                (true, Refusal::Because(why)) => format!(" {why}"),
-            };
-            let form = K::FORM.map(|form| format!(" ({form})")).unwrap_or_default();
-            SettingsError::new(format!("{origin}: {name}{what}: must be {}{form}", kind.right()))
+        let is_table = find(name).is_some_and(|key| key.named);
+        let around = if is_table { around } else { around.at(&origin) };
+        let value = kind.parse(&written, &around).map_err(|refusal| match refusal {
+            Refusal::Inside(inside) => inside.message(name, &origin),
+            refusal => SettingsError::new(format!("{origin}: {name}{}", complaint(kind, &written, refusal))),
         })?;
-        if let Origin::File(path, _) = &origin
-            && K::SECRET
-            && written.text().is_some()
-        {
-            self.holds_secrets = Some(path.clone());
-        }
+        self.holds_secrets |= kind.shows_secret(&written);
         if origin != Origin::Default {
             self.origins.insert(name, origin);
         }
@@ -259,7 +267,7 @@ impl<'a> Given<'a> {
 
     /// The file, where a secret stands in it as it is and not as the name of another place.
     pub(super) fn holds_secrets(&self) -> Option<PathBuf> {
-        self.holds_secrets.clone()
+        self.file.clone().filter(|_| self.holds_secrets)
     }
 
     /// Where each key that was taken came from.
@@ -275,6 +283,24 @@ fn read_file(path: &Path) -> Result<String, String> {
 
 fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+/// The table with names of people's own that `name` has an entry of, and where it is in there.
+fn find_named(name: &str) -> Option<(&'static Key, Vec<String>)> {
+    let text = format!("{name} = 0");
+    let document = DeTable::parse(&text).ok()?;
+    let mut path = Vec::new();
+    let mut table = document.get_ref();
+    loop {
+        let (name, value) = table.iter().next()?;
+        path.push(name.get_ref().to_string());
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    let key = find(&path.remove(0)).filter(|key| key.named)?;
+    (!path.is_empty()).then_some((key, path))
 }
 
 /// A name that is no key, with the nearest one that is, in the source's spelling.
@@ -299,15 +325,9 @@ fn unknown_section(origin: &Origin, name: &str) -> SettingsError {
 
 /// How far `name` is from a key: misspelt as a whole, or the right key in the wrong section.
 fn distance_to(key: &Key, name: &str) -> usize {
+    if key.named {
+        return edit_distance(key.name, name.split('.').next().unwrap_or(name));
+    }
     let last = name.rsplit('.').next().unwrap_or(name);
     edit_distance(key.name, name).min(edit_distance(key.parts().1, last) + 3)
-}
-
-/// As much of a value as fits into one line.
-fn shorten(written: &Written) -> String {
-    let text = written.to_string();
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
 }

@@ -1,5 +1,6 @@
 //! The table of keys: types, defaults, parser and documentation of every setting, written once.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,20 +9,60 @@ use super::SettingsError;
 use super::admin_token::AdminToken;
 use super::kind::{
     BearerToken, Choice, DAY, FilePath, FilePaths, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB,
-    MINUTE, Networks, Optional, Period, SealingKey, Size, Switch, Whole,
+    MINUTE, Networks, Optional, Period, Prose, Refusal, SealingKey, Size, Surroundings, Switch, Whole, is_language_tag,
 };
+use super::named::{Members, Named, record};
 use super::schema::{Key, Section, keys};
 use super::source::{Given, Origins};
 use super::store_key::StoreKey;
+use super::written::Written;
 use crate::base::network::Network;
+use crate::model::scope::is_token;
 use crate::protocol::issuer::Issuer;
 use crate::protocol::lifetime;
+
+record! {
+    /// A scope.
+    ScopeSettings: ScopeTable {
+        /// What people read on the consent page.
+        name: Option<String>, Optional(Label), like("Your books");
+        /// A sentence more for them.
+        description: Option<String>, Optional(Prose), like("See which books you have borrowed");
+        /// Both in other languages, by language tag. The languages of the pages are those of their catalogues.
+        translations: BTreeMap<String, ScopeWords>, Named { name: check_language, each: WordTable },
+            like({ fr = { name = "Vos livres" } });
+    }
+}
+
+record! {
+    /// What people read of a scope, in one language.
+    ScopeWords: WordTable {
+        /// Its name.
+        name: Option<String>, Optional(Label), like("Vos livres");
+        /// A sentence more.
+        description: Option<String>, Optional(Prose), like("Voir les livres que vous avez empruntés");
+    }
+}
+
+fn check_scope_name(name: &str) -> Result<(), String> {
+    let right = "a scope is made of visible ASCII characters but \" and \\ (RFC 6749 section 3.3)";
+    if is_token(name) { Ok(()) } else { Err(right.to_owned()) }
+}
+
+fn check_language(tag: &str) -> Result<(), String> {
+    if is_language_tag(tag) { Ok(()) } else { Err(format!("must be {}", LanguageTag.right())) }
+}
 
 keys! {
     top {
         /// The URL that names this provider, in tokens and towards every client. Its path, if it has one, is the prefix
         /// of all addresses. Required by `hallpass serve`; http only on this machine, or with http.insecure.
         issuer: Option<Issuer>, Optional(IssuerUrl), like("https://id.example.com"), restart;
+        /// Scopes of one's own, or other words for the standard ones: any name that RFC 6749 section 3.3 allows. Every client may ask
+        /// for them. The environment can set those with names of small letters, digits and _ only
+        /// (HALLPASS_SCOPES__BOOKS__NAME for name in [scopes.books]).
+        scopes: BTreeMap<String, ScopeSettings>, Named { name: check_scope_name, each: ScopeTable },
+            like({ "read:books" = {} }), named;
     }
 
     /// The HTTP server: where it listens, and how much it takes.

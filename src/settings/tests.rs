@@ -90,6 +90,7 @@ fn the_default_document_is_the_defaults() {
     // With every key that has a default made active, it still says the same.
     let active: String = document
         .lines()
+        .take_while(|line| !line.starts_with("#["))
         .map(|line| match line.strip_prefix('#') {
             Some(rest) if !rest.starts_with(' ') && !is_example(rest) => format!("{rest}\n"),
             _ => format!("{line}\n"),
@@ -116,20 +117,22 @@ fn the_default_document_is_the_defaults() {
 #[test]
 fn examples_in_the_default_document_are_right() {
     let environment = ["HALLPASS_KEY", "HALLPASS_ADMIN_TOKEN"].map(|name| (name.to_owned(), "ab".repeat(32))).into();
-    let examples = KEYS.iter().filter_map(|key| Some((key.name().to_owned(), key.example?)));
+    let examples = KEYS.iter().filter(|key| !key.named);
+    let examples = examples.filter_map(|key| Some((key.name().to_owned(), key.example?)));
     let overrides = examples.map(|(name, example)| match Written::parse(example).unwrap() {
         Written::Text(text) => (name, text),
         _ => (name, example.to_owned()),
     });
     let settings =
         Settings::load(&Sources { environment, overrides: overrides.collect(), ..Sources::default() }).unwrap();
-    assert!(values(&settings).iter().all(|(_, value)| value.is_some()));
+    let unset = settings.entries().into_iter().filter(|entry| entry.value.is_none() && !entry.key.named);
+    assert_eq!(unset.count(), 0);
 }
 
 #[test]
 fn the_default_document_describes_every_key() {
     let document = default_document();
-    for key in KEYS {
+    for key in KEYS.iter().filter(|key| !key.named) {
         let (section, name) = key.parts();
         let lines: Vec<&str> = document
             .lines()
@@ -527,4 +530,94 @@ fn a_key_knows_its_environment_name() {
     let name = |key: &str| KEYS.iter().find(|other| other.name() == key).unwrap().environment_name();
     assert_eq!(name("issuer"), "HALLPASS_ISSUER");
     assert_eq!(name("http.max_header_bytes"), "HALLPASS_HTTP__MAX_HEADER_BYTES");
+}
+
+#[test]
+fn tables_with_names_of_people_s_own_are_documented_with_an_example_that_works() {
+    let document = default_document();
+    let tables = &document[document.find("#[").unwrap()..];
+    let active: String = tables
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let settings = load(&active).unwrap();
+    for (key, entry) in KEYS.iter().zip(settings.entries()).filter(|(key, _)| key.named) {
+        let shown = entry.value.unwrap_or_else(|| panic!("{} has no example:\n{active}", key.name()));
+        for member in (key.members)() {
+            assert!(shown.contains(&format!("{} = ", member.name())), "{}.NAME.{}", key.name(), member.name());
+            assert!(document.contains(&format!("\n#{} = ", member.name())), "{}", member.name());
+        }
+    }
+}
+
+#[test]
+fn names_of_people_s_own_come_from_everywhere() {
+    let file = "[scopes.books]\nname = \"Books\"\n[scopes.\"read:books\"]\nname = \"Read\"\ndescription = \"More\"\n";
+    let (_directory, mut sources) = written(file);
+    sources.environment.insert("HALLPASS_SCOPES__BOOKS__NAME".into(), "Other books".into());
+    sources.environment.insert("HALLPASS_SCOPES__FILMS__NAME".into(), "Films".into());
+    sources.environment.insert("HALLPASS_SCOPES__EMPTY__NAME".into(), String::new());
+    let settings = Settings::load(&sources.clone().set("scopes.\"read:books\".name", "Mine")).unwrap();
+    let name = |scope: &str| settings.scopes[scope].name.as_deref();
+    assert_eq!(settings.scopes.keys().collect::<Vec<_>>(), ["books", "films", "read:books"]);
+    assert_eq!([name("books"), name("films"), name("read:books")], [Some("Other books"), Some("Films"), Some("Mine")]);
+    assert_eq!(settings.scopes["read:books"].description.as_deref(), Some("More"));
+
+    let shown = settings.render();
+    let (_again, again) = written(&shown);
+    assert_eq!(Settings::load(&again).unwrap().scopes, settings.scopes, "{shown}");
+    let changed = Settings::changed(&Settings::load(&sources).unwrap(), &settings);
+    assert_eq!(names(&changed), ["scopes"]);
+    // As one text, too, and such a name alone is nobody's.
+    let whole = load_flag("scopes", "{ books = { name = \"Books\" } }").unwrap();
+    assert_eq!(whole.scopes["books"].name.as_deref(), Some("Books"));
+    assert!(load_environment("HALLPASS_SCOPES", "tcp://10.0.0.1").unwrap().scopes.is_empty());
+}
+
+#[test]
+fn what_is_wrong_below_a_name_of_people_s_own_says_where() {
+    for (text, error) in [
+        (
+            "[scopes.\"read:books\"]\n\nnam = \"x\"",
+            "hallpass.toml:3: unknown setting scopes.\"read:books\".nam; the nearest known one is \
+             scopes.\"read:books\".name",
+        ),
+        (
+            "[scopes.books]\nname = 7",
+            "hallpass.toml:2: scopes.books.name is 7: must be a text of 1 to 100 characters in one line",
+        ),
+        (
+            "[scopes.books.translations.fr]\nname = \"\"",
+            "hallpass.toml:2: scopes.books.translations.fr.name is \"\": must be a text of 1 to 100 characters in one line",
+        ),
+        (
+            "[scopes.books]\n[scopes.books.translations]\n\"f r\" = {}",
+            "hallpass.toml:3: scopes.books.translations.\"f r\": must be a language tag, such as \"en\" or \"pt-BR\"",
+        ),
+        (
+            "[scopes.\"a b\"]",
+            "hallpass.toml:1: scopes.\"a b\": a scope is made of visible ASCII characters but \" and \\ (RFC 6749 section 3.3)",
+        ),
+        (
+            "[scopes]\nbooks = 1",
+            "hallpass.toml:2: scopes.books is 1: must be a table of name, description, translations",
+        ),
+        (
+            "scopes = 1",
+            "hallpass.toml:1: scopes is 1: must be a table of names, each with a table of name, description, translations",
+        ),
+        (
+            "[scops.books]\nname = \"x\"",
+            "hallpass.toml:1: unknown setting scops.books; the nearest known one is scopes",
+        ),
+    ] {
+        assert_eq!(load(text).unwrap_err(), error);
+    }
+    let error = load_environment("HALLPASS_SCOPES__BOOKS__NAM", "x").unwrap_err();
+    assert!(error.starts_with("HALLPASS_SCOPES__BOOKS__NAM: unknown setting scopes.books.nam; "), "{error}");
+    let error = load_flag("scopes.books", "{ name = 1 }").unwrap_err();
+    assert!(error.starts_with("command line: scopes.books.name is 1: "), "{error}");
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use toml::de::{DeInteger, DeValue};
+use toml::Spanned;
+use toml::de::{DeInteger, DeString, DeValue};
+
+use super::source::Origin;
 
 /// What stands behind a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +24,73 @@ pub(super) enum Written {
     /// A TOML array.
     List(Vec<Written>),
     /// A TOML table.
-    Table(BTreeMap<String, Written>),
+    Table(BTreeMap<String, Member>),
     /// A TOML value that no key takes (a float, a date), as it was written.
     Other(String),
+}
+
+/// An entry of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    /// Where it was given; [`Origin::Default`] where the whole table was.
+    pub(super) origin: Origin,
+    /// What stands behind its name.
+    pub(super) value: Written,
 }
 
 impl Written {
     /// Reads one TOML value, as in the table of keys; `None` when it is not TOML.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        Some(Self::from(DeValue::parse(text).ok()?.get_ref()))
+        Some(Self::of(DeValue::parse(text).ok()?.get_ref(), &|_| Origin::Default))
+    }
+
+    /// A value of a document; `at` says what stands so many bytes behind its beginning.
+    pub(super) fn of(value: &DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Self {
+        match value {
+            DeValue::String(text) => Self::Text(text.to_string()),
+            DeValue::Integer(number) => {
+                parse_integer(number).map_or_else(|| Self::Other(number.to_string()), Self::Integer)
+            }
+            DeValue::Float(number) => Self::Other(number.to_string()),
+            DeValue::Boolean(on) => Self::Boolean(*on),
+            DeValue::Datetime(time) => Self::Other(time.to_string()),
+            DeValue::Array(elements) => {
+                Self::List(elements.iter().map(|element| Self::of(element.get_ref(), at)).collect())
+            }
+            DeValue::Table(entries) => {
+                let member = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+                    let member = Member { origin: at(name.span().start), value: Self::of(value.get_ref(), at) };
+                    (name.get_ref().to_string(), member)
+                };
+                Self::Table(entries.iter().map(member).collect())
+            }
+        }
+    }
+
+    /// Puts a value at a place inside of a table, and makes the tables on the way that are missing.
+    pub(super) fn insert(&mut self, path: &[String], origin: &Origin, value: Self) {
+        let Some((name, rest)) = path.split_first() else {
+            *self = value;
+            return;
+        };
+        let mut table = self.table().unwrap_or_default();
+        let member =
+            table.entry(name.clone()).or_insert_with(|| Member { origin: origin.clone(), value: Self::Absent });
+        if rest.is_empty() {
+            member.origin = origin.clone();
+        }
+        member.value.insert(rest, origin, value);
+        *self = Self::Table(table);
+    }
+
+    /// The entries of a table, in a bare text too; none where nothing is written.
+    pub(super) fn table(&self) -> Option<BTreeMap<String, Member>> {
+        match self {
+            Self::Absent => Some(BTreeMap::new()),
+            Self::Table(entries) => Some(entries.clone()),
+            Self::Bare(text) if text.starts_with('{') => Self::parse(text)?.table(),
+            _ => None,
+        }
     }
 
     /// The text, if it is one.
@@ -74,29 +135,11 @@ impl Written {
     pub(super) fn entry(&self) -> Option<(String, String)> {
         match self {
             Self::Table(entries) if entries.len() == 1 => {
-                let (name, value) = entries.first_key_value()?;
-                Some((name.clone(), value.text()?.to_owned()))
+                let (name, member) = entries.first_key_value()?;
+                Some((name.clone(), member.value.text()?.to_owned()))
             }
             Self::Bare(text) if text.starts_with('{') => Self::parse(text)?.entry(),
             _ => None,
-        }
-    }
-}
-
-impl From<&DeValue<'_>> for Written {
-    fn from(value: &DeValue<'_>) -> Self {
-        match value {
-            DeValue::String(text) => Self::Text(text.to_string()),
-            DeValue::Integer(number) => {
-                parse_integer(number).map_or_else(|| Self::Other(number.to_string()), Self::Integer)
-            }
-            DeValue::Float(number) => Self::Other(number.to_string()),
-            DeValue::Boolean(on) => Self::Boolean(*on),
-            DeValue::Datetime(time) => Self::Other(time.to_string()),
-            DeValue::Array(elements) => Self::List(elements.iter().map(|element| element.get_ref().into()).collect()),
-            DeValue::Table(entries) => Self::Table(
-                entries.iter().map(|(name, value)| (name.get_ref().to_string(), value.get_ref().into())).collect(),
-            ),
         }
     }
 }
@@ -125,6 +168,12 @@ impl fmt::Display for Written {
             Self::Other(text) => f.write_str(text),
         }
     }
+}
+
+/// A name as a key of TOML: bare where it may be, else quoted.
+pub(super) fn quote_name(name: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { quote(name) }
 }
 
 /// A text as a TOML basic string (TOML 1.0, "String").
