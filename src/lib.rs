@@ -36,7 +36,7 @@
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc
 //! dev: base jose model protocol page store app admin oidc
-//! server: base protocol page store settings app oidc account admin dev
+//! server: base model protocol page store settings app oidc account admin dev
 //! provider: base jose protocol store settings app admin server
 //! cli: base jose model protocol outbound store settings app admin dev server provider
 //! ```

@@ -13,9 +13,11 @@ use crate::app::pending::{Agreement, Stop};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::model::consent::Given;
+use crate::model::event::{EventKind, Occurrence};
 use crate::oidc::authorize::{self, resume};
 use crate::page::{AuthorizePage, Scope};
 use crate::protocol::scope::{Shown, shown};
+use crate::store::origin;
 
 /// Shows the page.
 ///
@@ -56,7 +58,6 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     match form.get("decision") {
         Some("allow") => {
             let scope = visit.pending.request.consent_scope();
-            tracing::info!(%user, %client, %scope, "consent given");
             let given = Given {
                 user: user.clone(),
                 client: client.clone(),
@@ -70,7 +71,13 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
         }
         Some("switch") => authorize::to_page(app, request, Stop::Login, &visit.pending),
         _ => {
-            tracing::info!(%user, %client, "consent declined");
+            let what = Occurrence {
+                user: Some(user.clone()),
+                client: Some(client.clone()),
+                scope: Some(visit.pending.request.consent_scope()),
+                ..Occurrence::new(EventKind::ConsentDeclined)
+            };
+            app.store.note(what, origin::current());
             visit.cancel(app, request, "declined on the consent page")
         }
     }

@@ -15,11 +15,13 @@
 //! | `keys/{kid}` | `GET`, `DELETE` |
 //! | `keys/{kid}/promote`, `keys/{kid}/retire` | `POST` |
 //! | `keys/{kid}/private` | `GET`, for local callers only |
+//! | `events` | `GET` (a list, the newest first), with `kind`, `user`, `client`, `since` |
 //!
 //! Lists are `{"items": […], "next": cursor or null}` and take `limit` and `after`. A success may carry `warnings`, a list
 //! of lines for people. A failure is a [`Problem`].
 
 mod client;
+mod event;
 pub mod http;
 mod key;
 mod member;
@@ -184,6 +186,7 @@ async fn route(context: &Context<'_>, call: Call) -> Result<Answer, Problem> {
         (Method::Post, ["keys", kid, "promote"]) => key::promote(context, kid).await,
         (Method::Post, ["keys", kid, "retire"]) => key::retire(context, kid).await,
         (Method::Get, ["keys", kid, "private"]) => key::export(context, kid).await,
+        (Method::Get, ["events"]) => event::list(context, &query).await,
         _ => Err(Problem::no_address(&path)),
     }
 }

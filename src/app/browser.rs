@@ -194,7 +194,6 @@ async fn leave(
     app.hooks.logout(Ending { user, sid, client, next }).await;
     let ends = ends_with(app, sid, request.now()).await?;
     app.store.end_session(&session.id, ends).await?;
-    tracing::info!(user = %user.id, %sid, "logged out");
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use crate::base::secret::Secret;
 use crate::model::client::Client;
+use crate::model::event::Event;
 use crate::model::id::{SessionId, UserId};
 use crate::model::scope::Scope;
 use crate::model::user::User;
@@ -135,6 +136,12 @@ pub trait Hook: Send + Sync {
     fn introspection<'a>(&'a self, more: Claims, _about: About<'a>) -> Answer<'a, Claims> {
         Box::pin(ready(Ok(more)))
     }
+
+    /// Hears of what has happened, after it has: a hook can change nothing of it. It has a queue and a task of its own, in which
+    /// it may take its time, fail and panic; where too much waits for it, it misses some.
+    fn event<'a>(&'a self, _event: &'a Event) -> Answer<'a, ()> {
+        Box::pin(ready(Ok(())))
+    }
 }
 
 /// The hooks of a provider.
@@ -150,6 +157,11 @@ impl Hooks {
     /// Adds more behind those that are there.
     pub fn extend(&mut self, hooks: &[Arc<dyn Hook>]) {
         self.0.extend(hooks.iter().cloned());
+    }
+
+    /// Each of them.
+    pub fn all(&self) -> &[Arc<dyn Hook>] {
+        &self.0
     }
 
     /// [`Hook::subject`], or else the user's id.

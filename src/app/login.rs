@@ -9,6 +9,7 @@ use super::hook::{self, Attempt};
 use super::password::Verdict;
 use super::throttle::{Caller, RetryAfter};
 use crate::base::secret::Secret;
+use crate::model::id::UserId;
 use crate::model::user::{MAX_USERNAME, User, fold_username};
 
 /// Authentication method reference of a password (RFC 8176 section 2).
@@ -63,7 +64,6 @@ pub async fn log_in(
     match verified {
         Ok((user, outdated)) => {
             attempt.succeeded();
-            tracing::info!(%address, user = %user.id, "login succeeded");
             if outdated {
                 renew_hash(app, &user, password).await;
             }
@@ -71,8 +71,9 @@ pub async fn log_in(
         }
         Err((user, reason)) => {
             attempt.failed();
-            let user = user.as_ref().map(|user| user.id.as_str());
-            tracing::info!(%address, user, reason, "login failed");
+            let user = user.as_ref().map(|user| &user.id);
+            tracing::info!(%address, user = user.map(UserId::as_str), reason, "login failed");
+            app.failed_logins.note(&app.store, user, address, reason, app.clock.now());
             Ok(Err(Refusal::Wrong))
         }
     }

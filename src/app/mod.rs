@@ -11,6 +11,7 @@ pub mod cors;
 pub mod csrf;
 pub mod development;
 pub mod document;
+pub mod event;
 pub mod fault;
 pub mod hook;
 pub mod issue;
@@ -56,6 +57,7 @@ use browser_state::BrowserState;
 use cookie::Site;
 use development::Development;
 use document::Document;
+use event::{FailedLogins, Receiver};
 use fault::Fault;
 use hook::{Hook, Hooks};
 use key_ring::KeyRing;
@@ -97,6 +99,10 @@ pub struct App {
     pub codes: Arc<Outstanding>,
     /// The access tokens that were given out in authorization responses.
     pub front_tokens: Arc<Outstanding>,
+    /// The logins that failed in the last minute. Shared with whatever takes this one's place.
+    pub failed_logins: Arc<FailedLogins>,
+    /// Who is sent events. Made from the settings.
+    pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is decided beyond what the provider does by itself: those of the settings, then those of the program around.
     pub hooks: Hooks,
     /// Those of the program around.
@@ -218,6 +224,7 @@ impl App {
             ui_locales: &languages,
         });
         let discovery = serde_json::to_vec(&metadata).map_err(StartError::Discovery)?;
+        store.keep_events(event::ledger(&settings, &clock));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let signing_width = settings.signing.max_concurrent.unwrap_or(cores);
         Ok(Self {
@@ -233,6 +240,8 @@ impl App {
             races: Races::default(),
             codes: Arc::default(),
             front_tokens: Arc::default(),
+            failed_logins: Arc::default(),
+            receivers: Vec::new(),
             hooks: Hooks::default(),
             own_hooks: Vec::new(),
             origins: Arc::default(),
@@ -279,6 +288,7 @@ impl App {
             races: self.races.clone(),
             codes: Arc::clone(&self.codes),
             front_tokens: Arc::clone(&self.front_tokens),
+            failed_logins: Arc::clone(&self.failed_logins),
             origins: Arc::clone(&self.origins),
             own_lifetimes: Arc::clone(&self.own_lifetimes),
             ..fresh

@@ -161,6 +161,29 @@ impl Administration {
         }
     }
 
+    /// The first `limit` of a list that these parameters choose, behind what `after` names; and what to name for more.
+    pub(super) fn some(
+        &self,
+        address: &str,
+        parameters: &[(&str, String)],
+        mut after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Option<String>), Failure> {
+        let mut items = Vec::new();
+        loop {
+            let page = (limit - items.len()).min(1000).to_string();
+            let query = parameters.iter().cloned().chain([("limit", page)]).chain(after.map(|after| ("after", after)));
+            let mut page = self.ask(Method::Get, &[address], query.collect(), Value::Null)?;
+            if let Some(Value::Array(more)) = page.get_mut("items") {
+                items.append(more);
+            }
+            after = page.get("next").and_then(Value::as_str).map(ToOwned::to_owned);
+            if after.is_none() || items.len() >= limit {
+                return Ok((items, after));
+            }
+        }
+    }
+
     fn ask(&self, method: Method, address: &[&str], query: Form, body: Value) -> Result<Map<String, Value>, Failure> {
         let call = Call { method, path: path_of(address)?, query, body };
         if call.body.to_string().len() > MAX_BODY {

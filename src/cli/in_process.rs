@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use crate::admin::{self, Answer, Call, Context};
 use crate::app::password::Passwords;
-use crate::app::rotation;
+use crate::app::{event, rotation};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::jose::seal::ServerKey;
@@ -61,7 +61,9 @@ impl InProcess {
     fn new(settings: &Settings, store: Store, made: Vec<PathBuf>) -> Self {
         let random = Random::System;
         let passwords = Passwords::new(&settings.password, &random);
-        Self { store, clock: Clock::System, random, passwords, schedule: rotation::schedule(settings), made }
+        let clock = Clock::System;
+        store.keep_events(event::ledger(settings, &clock));
+        Self { store, clock, random, passwords, schedule: rotation::schedule(settings), made }
     }
 
     /// Makes a call.

@@ -13,6 +13,7 @@ mod creatersakey;
 mod createuser;
 mod declared;
 mod dev;
+mod event;
 mod failure;
 mod healthcheck;
 mod help;
@@ -79,6 +80,7 @@ enum Command {
     Client(client::Client),
     User(user::User),
     Key(key::Key),
+    Event(event::Event),
     Config(config::Config),
     Healthcheck(healthcheck::Healthcheck),
     Version(version::Version),
@@ -146,7 +148,8 @@ impl Command {
             | Self::CreateUser(_)
             | Self::Client(_)
             | Self::User(_)
-            | Self::Key(_) => true,
+            | Self::Key(_)
+            | Self::Event(_) => true,
             Self::Dev(_)
             | Self::Init(_)
             | Self::Serve(_)
@@ -167,6 +170,7 @@ impl Command {
             Self::Client(command) => command.run(invocation),
             Self::User(command) => command.run(invocation),
             Self::Key(command) => command.run(invocation),
+            Self::Event(command) => command.run(invocation),
             Self::Config(command) => command.run(invocation),
             Self::Healthcheck(command) => command.run(invocation),
             Self::Version(command) => command.run(invocation),

@@ -9,6 +9,7 @@ mod admission;
 mod answer;
 mod connection;
 mod current;
+mod dispatch;
 mod health;
 mod intake;
 mod listen;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
+use super::dispatch::dispatch;
 use super::reload::Reloader;
 use super::socket::Socket;
 use super::{Current, LiveOptions, Options, Tls, TlsError, serve};
@@ -163,6 +164,8 @@ async fn serve_with(
     if let Some(tls) = tls {
         upkeep.spawn(tls.watch());
     }
+    let (over, all_over) = oneshot::channel::<()>();
+    let events = tokio::spawn(dispatch(current.clone(), all_over));
     let (answered, all_answered) = oneshot::channel::<()>();
     let requests = async {
         let served = serve(listeners, current.clone(), options, stop).await;
@@ -177,6 +180,9 @@ async fn serve_with(
     };
     let (served, ()) = tokio::join!(requests, commands);
     upkeep.abort_all();
+    drop(over);
+    // What has happened until now is told.
+    let _ = events.await;
     served
 }
 
@@ -262,6 +268,7 @@ async fn look_once(app: &App, watch: &mut ClockWatch, uptime: Duration) {
     app.passwords.lane().release_idle(now, IDLE_MEMORY);
     app.codes.forget(now);
     app.front_tokens.forget(now);
+    app.failed_logins.settle(&app.store, now);
     if let Err(error) = app.passwords.learn_costs(&app.store).await {
         tracing::warn!(%error, "what password hashes cost could not be looked at");
     }
@@ -277,6 +284,10 @@ async fn look_once(app: &App, watch: &mut ClockWatch, uptime: Duration) {
                 break;
             }
         }
+    }
+    match app.store.take_dropped_events() {
+        0 => {}
+        dropped => tracing::warn!(dropped, "events that a webhook did not take in time are gone"),
     }
     if !watch.has_long_been_steady(uptime) {
         return;

@@ -6,6 +6,7 @@
 
 mod admin_token;
 mod document;
+mod event_kinds;
 mod kind;
 mod named;
 mod schema;
@@ -26,9 +27,9 @@ pub use schema::Key;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
-    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Grants, Http, I18n, IdToken, Introspection, KEYS,
-    Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, ScopeSettings, ScopeWords,
-    SessionManagement, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
+    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Events, Grants, Http, I18n, IdToken, Introspection,
+    KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, ScopeSettings,
+    ScopeWords, SessionManagement, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;

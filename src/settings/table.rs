@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::SettingsError;
 use super::admin_token::AdminToken;
+use super::event_kinds::EventPatterns;
 use super::kind::{
     BearerToken, Choice, DAY, FilePath, FilePaths, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB,
     MINUTE, Networks, Optional, Period, Prose, Refusal, SealingKey, Size, Surroundings, Switch, Whole, is_language_tag,
@@ -17,6 +18,7 @@ use super::source::{Given, Origins};
 use super::store_key::StoreKey;
 use super::written::Written;
 use crate::base::network::Network;
+use crate::model::event::EventKinds;
 use crate::model::scope::is_token;
 use crate::protocol::issuer::Issuer;
 use crate::protocol::lifetime;
@@ -174,6 +176,21 @@ keys! {
     consent: Consent {
         /// For how many days a consent is remembered; 0 asks every time.
         remember_days: u32 = 90, Whole(0..=3650);
+    }
+
+    /// Events: what has happened, for those who look after the provider.
+    events: Events {
+        /// Which ones are kept, as an audit log for hallpass event list. Of token.issued and token.refreshed there are so many
+        /// that they would push out all others; name them here when that is what you want, or ["*"] for all.
+        kinds: EventKinds = ["consent.*", "login.*", "logout", "token.revoked", "token.reused", "client.*", "user.*", "key.*"], EventPatterns;
+        /// For how long they are kept.
+        keep: Duration = "90d", Period(HOUR..=3650 * DAY);
+        /// How many are kept; the oldest go first.
+        max: u64 = 1000000, Whole(0..=1_000_000_000);
+        /// How many may wait to be sent to webhooks, for all of these together; the oldest go first.
+        max_pending: u64 = 10000, Whole(1..=10_000_000);
+        /// For how long one is sent again and again to a webhook that does not take it; those behind it wait.
+        retry_for: Duration = "3d", Period(MINUTE..=90 * DAY);
     }
 
     /// Logout (OpenID Connect RP-Initiated Logout 1.0).

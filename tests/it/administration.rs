@@ -73,6 +73,9 @@ fn script(first: &str, second: &str) -> Vec<(Vec<String>, &'static str)> {
         vec!["user", "show", "ada", "--json"],
         vec!["user", "delete", "nobody"],
         vec!["key", "list", "--json"],
+        vec!["event", "list", "--kind", "nonsense"],
+        vec!["event", "list", "--user", "nobody", "--json"],
+        vec!["event", "list", "--client", "nobody", "--since", "1h"],
         vec!["key", "promote", second],
         vec!["key", "delete", second],
         vec!["key", "promote", first, "--json"],
@@ -207,7 +210,7 @@ async fn every_command_does_the_same_however_it_meets_the_server() {
     let (expected, expected_contents) = stopped.await.unwrap();
     let script = script(&kid(PEM), &kid(OTHER_PEM));
     let refused = expected.iter().filter(|outcome| outcome.status == 1).count();
-    assert_eq!((expected.len(), refused), (38, 13), "the script does what it was written for: {expected:#?}");
+    assert_eq!((expected.len(), refused), (41, 14), "the script does what it was written for: {expected:#?}");
     for (meeting, outcomes) in others {
         let (outcomes, contents) = outcomes.await.unwrap();
         for ((outcome, expected), (words, _)) in outcomes.into_iter().zip(&expected).zip(&script) {

@@ -151,7 +151,7 @@ async fn rfc6749_4_1_2_a_sweep_does_not_forget_that_a_code_was_used() {
 
 #[tokio::test]
 async fn a_code_that_nobody_redeems_is_gone_soon() {
-    let provider = Provider::start().await;
+    let provider = Provider::start_with(&[("events.kinds", "[]")]).await;
     let mut browser = provider.logged_in(ADA).await;
     let long = "n".repeat(2000);
     for _ in 0..10 {
@@ -212,7 +212,7 @@ async fn a_user_has_no_more_than_so_many_tokens_in_front() {
 
 #[tokio::test]
 async fn a_sweep_leaves_nothing_of_a_family_that_is_over() {
-    let provider = Provider::start().await;
+    let provider = Provider::start_with(&[("events.kinds", "[]")]).await;
     let first = provider.tokens("openid").await;
     let second = provider.refresh(first.refresh()).await.tokens();
     let code = provider.browser().code(ADA, &request(&[])).await;

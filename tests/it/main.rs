@@ -26,6 +26,7 @@ mod discovery;
 mod durability;
 mod embed;
 mod end_session;
+mod event;
 mod front_channel;
 mod golden;
 mod harness;

@@ -246,11 +246,20 @@ impl Provider {
 
     /// A call of administration that must succeed; `target` is what follows the root of its addresses.
     pub async fn administer(&self, method: admin::Method, target: &str, body: Value) -> Value {
+        self.call(method, target, Form::default(), body).await
+    }
+
+    /// A list of administration, with a query.
+    pub async fn list(&self, target: &str, query: &str) -> Value {
+        self.call(admin::Method::Get, target, Form::parse(query.as_bytes()).unwrap(), Value::Null).await
+    }
+
+    async fn call(&self, method: admin::Method, target: &str, query: Form, body: Value) -> Value {
         let App { store, clock, random, passwords, .. } = &*self.app;
         let schedule = rotation::schedule(&self.app.settings);
         let context = admin::Context { store, clock, random, passwords, schedule, local: true };
         let path = format!("{}{target}", admin::ROOT);
-        let answer = admin::call(&context, admin::Call { method, path, query: Form::default(), body }).await;
+        let answer = admin::call(&context, admin::Call { method, path, query, body }).await;
         assert!((200..300).contains(&answer.status), "{target}: {answer:?}");
         answer.body
     }

@@ -294,6 +294,8 @@ pub const TABLE: &[Endpoint] = rows! {
     "Administration" "POST" "keys/{kid}/promote" Problem Json Good::Members(|_| json!({})), &[free("unheard_of")];
     "Administration" "POST" "keys/{kid}/retire" Problem Json Good::Members(|_| json!({})), &[free("unheard_of")];
     "Administration" "GET" "keys/{kid}/private" Problem Query Good::Nothing, &[free("unheard_of")];
+    "Administration" "GET" "events" Problem Query Good::Page,
+        &[strict("limit"), strict("after"), strict("kind"), free("user"), free("client"), strict("since")];
 };
 
 fn new_client(number: u64) -> Value {
