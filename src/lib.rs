@@ -12,7 +12,7 @@
 //! | people at a terminal | [`cli`] |
 //! | the face of the library | [`provider`] |
 //! | the listener and the one table of addresses | [`server`] |
-//! | the protocol's endpoints · pages an end user meets · administration · development | [`oidc`] [`account`] [`admin`] [`dev`] |
+//! | the protocol's endpoints · pages an end user meets · administration · protected resources · development | [`oidc`] [`account`] [`admin`] [`gate`] [`dev`] |
 //! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
 //! | the outside: settings, disk, pages, outgoing calls | [`settings`] [`store`] [`page`] [`outbound`] |
 //! | the specifications as pure functions: parse, check, render | [`protocol`] |
@@ -36,8 +36,9 @@
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc
 //! dev: base jose model protocol page store app admin oidc
-//! server: base model protocol page store settings app oidc account admin dev
-//! provider: base jose protocol store settings app admin server
+//! gate: base model protocol outbound app
+//! server: base model protocol page store settings app oidc account admin gate dev
+//! provider: base jose protocol store settings app admin gate server
 //! cli: base jose model protocol outbound store settings app admin dev server provider
 //! ```
 //!
@@ -50,6 +51,7 @@
 //! - An endpoint: [`oidc`], one file each; grant types have files of their own in `oidc::token`.
 //! - Something that is for development only: [`dev`]; what others have to know of it is in [`app::development`].
 //! - Something that a person sees: [`account`] and [`page`] in a browser, [`cli`] in a terminal.
+//! - Something that guards what belongs to others: [`gate`].
 //! - A call to somebody else: [`outbound`].
 //! - What every request can use: [`app`]. Codes and tokens are minted in [`app::issue`] and nowhere else; errors become bytes
 //!   in [`app::fault`] and nowhere else; private keys are used in `jose::sign` and nowhere else.
@@ -72,6 +74,7 @@ pub mod app;
 pub mod base;
 pub mod cli;
 pub mod dev;
+pub mod gate;
 pub mod jose;
 pub mod model;
 pub mod oidc;
@@ -84,5 +87,6 @@ pub mod settings;
 pub mod store;
 
 pub use app::hook::Hook;
+pub use gate::{Access, Guard, Introspection, Refusal};
 pub use provider::Provider;
 pub use server::{Mount, Peer};

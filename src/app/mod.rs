@@ -13,6 +13,7 @@ pub mod development;
 pub mod document;
 pub mod event;
 pub mod fault;
+pub mod header;
 pub mod hook;
 pub mod issue;
 pub mod key_ring;

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_LANGUAGE, AUTHORIZATION, AsHeaderName, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
-    ORIGIN,
+    ACCEPT_LANGUAGE, AsHeaderName, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
 };
 use hyper::http::uri::InvalidUri;
 use hyper::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
 use super::body::{Arriving, Source};
+use super::header;
 use crate::base::clock::Timestamp;
 use crate::base::form::{Form, FormError};
 pub use crate::base::request_id::RequestId;
@@ -272,12 +272,7 @@ impl Request {
 
     /// The only header line of this name.
     fn only(&self, name: &HeaderName, shown: &'static str) -> Result<Option<&str>, RequestError> {
-        let mut lines = self.headers.get_all(name).into_iter();
-        let Some(line) = lines.next() else { return Ok(None) };
-        if lines.next().is_some() {
-            return Err(RequestError::RepeatedHeader(shown));
-        }
-        line.to_str().map(Some).map_err(|_| RequestError::MalformedHeader(shown))
+        header::only(&self.headers, name, shown)
     }
 
     /// The host and port that the client believes to speak to (RFC 9110 section 7.2). Never a source of the issuer.
@@ -316,9 +311,7 @@ impl Request {
     /// # Errors
     /// When there are two such headers, or it is not a scheme and something behind it.
     pub fn authorization(&self) -> Result<Option<(&str, &str)>, RequestError> {
-        let Some(line) = self.only(&AUTHORIZATION, "Authorization")? else { return Ok(None) };
-        let (scheme, credentials) = line.split_once(' ').ok_or(RequestError::MalformedHeader("Authorization"))?;
-        Ok(Some((scheme, credentials.trim_ascii())))
+        header::authorization(&self.headers)
     }
 
     /// The token of `Authorization: Bearer` (RFC 6750 section 2.1); `None` for another scheme or no header.

@@ -18,6 +18,7 @@ use crate::admin::{self, Call, Method, Problem};
 use crate::app::App;
 use crate::base::encode;
 use crate::base::form::Form;
+use crate::gate::Guard;
 use crate::protocol::issuer::Issuer;
 use crate::server::{self, Mount, RunError};
 use crate::settings::Sources;
@@ -91,6 +92,11 @@ impl Provider {
             Mount::new(Arc::clone(&self.app))
         };
         self.mount.get_or_init(in_runtime).clone()
+    }
+
+    /// A guard for resources of the program that need an access token with all of this scope, separated by spaces.
+    pub fn guard(&self, scope: &str) -> Guard {
+        Guard::new(Arc::clone(&self.app), scope)
     }
 
     /// Runs the whole server, as `hallpass serve` does: on the addresses of `http.listen`, until SIGTERM or SIGINT; then it

@@ -18,6 +18,7 @@ use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::dev::playground;
+use crate::gate::forward_auth;
 use crate::oidc::{authorize, check_session, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::page::HomePage;
 use crate::protocol::issuer::Endpoint;
@@ -49,6 +50,8 @@ enum Place<'a> {
     PlaygroundRefresh,
     Healthz,
     Readyz,
+    /// Only where `forward_auth.enabled` is set.
+    ForwardAuth,
     /// Only where `admin.token` is set.
     Administration,
 }
@@ -89,6 +92,7 @@ impl<'a> Place<'a> {
             "/playground/refresh" => Self::PlaygroundRefresh,
             "/healthz" => Self::Healthz,
             "/readyz" => Self::Readyz,
+            forward_auth::PATH => Self::ForwardAuth,
             _ if administration::is_address(path) => Self::Administration,
             _ => match path.strip_prefix("/asset/") {
                 Some(name) => Self::Asset(name),
@@ -101,6 +105,7 @@ impl<'a> Place<'a> {
     fn exists(self, app: &App) -> bool {
         match self {
             Self::Playground | Self::PlaygroundCallback | Self::PlaygroundRefresh => app.development.is_some(),
+            Self::ForwardAuth => app.settings.forward_auth.enabled,
             Self::Administration => app.settings.admin.token.is_some(),
             Self::CheckSessionIframe => app.browser_state.is_some(),
             _ => true,
@@ -125,6 +130,8 @@ impl<'a> Place<'a> {
                 "GET, HEAD, POST, OPTIONS"
             }
             Self::Token | Self::Introspect | Self::Revoke | Self::PlaygroundRefresh => "POST, OPTIONS",
+            // Any success lets a request through: OPTIONS has none here.
+            Self::ForwardAuth => "GET, HEAD",
             Self::Administration => administration::METHODS,
         }
     }
@@ -153,7 +160,7 @@ impl<'a> Place<'a> {
 
     const fn channel(self) -> Channel {
         match self {
-            Self::Userinfo => Channel::Bearer,
+            Self::Userinfo | Self::ForwardAuth => Channel::Bearer,
             Self::Token
             | Self::Introspect
             | Self::Revoke
@@ -261,6 +268,7 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::ClientLogo(id) => Box::pin(logo::show(app, request, id)).await,
         Place::Healthz => Ok(health::alive()),
         Place::Readyz => Ok(health::ready(app).await),
+        Place::ForwardAuth => forward_auth::forward_auth(app, request).await,
         Place::Administration => Ok(Box::pin(administration::answer(app, request, Caller::Bearer)).await),
     }
 }

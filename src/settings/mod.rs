@@ -27,9 +27,9 @@ pub use schema::Key;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
-    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Events, Grants, Http, I18n, IdToken, Introspection,
-    KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh, ScopeSettings,
-    ScopeWords, SessionManagement, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
+    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Events, ForwardAuth, Grants, Http, I18n, IdToken,
+    Introspection, KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh,
+    ScopeSettings, ScopeWords, SessionManagement, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;
@@ -140,6 +140,12 @@ impl Settings {
             return Err(
                 self.conflict(&["issuer", "tls.cert"], "with a certificate everything is https, the issuer too")
             );
+        }
+        if self.forward_auth.enabled && self.http.trusted_proxies.is_empty() {
+            return Err(self.conflict(
+                &["forward_auth.enabled", "http.trusted_proxies"],
+                "forward_auth answers trusted proxies alone: name yours in http.trusted_proxies",
+            ));
         }
         if self.lifetimes.refresh_idle > self.lifetimes.refresh_token {
             return Err(self.conflict(

@@ -242,6 +242,14 @@ keys! {
         include_scope: bool = false, Switch;
     }
 
+    /// Protected resources behind a proxy that asks before it lets a request through (nginx auth_request, Traefik ForwardAuth,
+    /// Caddy forward_auth).
+    forward_auth: ForwardAuth {
+        /// Answer at /forward-auth?scope=…, for those in http.trusted_proxies alone: 200 where the access token of the
+        /// request is good for all of the scope, else 401 or 403.
+        enabled: bool = false, Switch;
+    }
+
     /// Whoever comes from another provider.
     compat: Compat {
         /// Do as django-oidc-provider does where its clients can tell the difference: a refresh ends the access token

@@ -28,6 +28,7 @@ mod embed;
 mod end_session;
 mod event;
 mod front_channel;
+mod gate;
 mod golden;
 mod harness;
 mod hook;

@@ -40,7 +40,7 @@ fn assert_refused(row: &Endpoint, answer: &str, expected: u16) {
     match row.channel {
         Channel::Authorization | Channel::Page => assert!(body.contains("id=\"error-page\""), "{what}"),
         Channel::Json => assert!(body.starts_with("{\"error\":\"invalid_request\",\"error_description\":\""), "{what}"),
-        Channel::Bearer => {
+        Channel::Bearer | Channel::Proxy => {
             let (scheme, parameters) = parse_challenge(line("www-authenticate: ")).unwrap_or_else(|| panic!("{what}"));
             assert!(scheme == "Bearer" && parameters.contains(&("error".into(), "invalid_request".into())), "{what}");
         }

@@ -66,6 +66,7 @@ pub enum Good {
     Playground,
     Callback,
     Ticket,
+    ForwardAuth,
 }
 
 const fn strict(name: &'static str) -> Parameter {
@@ -263,6 +264,7 @@ pub const TABLE: &[Endpoint] = rows! {
     "ClientLogo" "GET" "/client-logo/web" Page Query Good::Nothing, &[free("v")];
     "Healthz" "GET" "/healthz" Page Query Good::Nothing, &[free("unheard_of")];
     "Readyz" "GET" "/readyz" Page Query Good::Nothing, &[free("unheard_of")];
+    "ForwardAuth" "GET" "/forward-auth" Proxy Query Good::ForwardAuth, &[strict("scope"), free("unheard_of")];
     "Playground" "GET" "/playground" Page Query Good::Playground, PLAYGROUND;
     "Playground" "POST" "/playground" Page Form Good::Playground, PLAYGROUND;
     "PlaygroundCallback" "GET" "/playground/callback" Page Query Good::Callback,

@@ -239,6 +239,7 @@ fn judge(row: &Endpoint, parameter: &Parameter, change: Change, verdict: &Verdic
     let refused = |status: u16| match row.channel {
         Channel::Authorization | Channel::Page => *verdict == Verdict::Page(status),
         Channel::Json | Channel::Bearer => *verdict == Verdict::Refused(status, "invalid_request".into()),
+        Channel::Proxy => *verdict == Verdict::Refused(403, "insufficient_scope".into()),
         Channel::Problem => matches!(verdict, Verdict::Refused(found, _) if *found == status),
     };
     // What takes no parameters needn't look at any.

@@ -47,6 +47,8 @@ impl Scene {
             ("userinfo.query_token", "true"),
             ("session_management.enabled", "true"),
             ("grants.password", "true"),
+            ("forward_auth.enabled", "true"),
+            ("http.trusted_proxies", "127.0.0.1"),
         ];
         let provider = Provider::start_for_development_with(&settings).await;
         let mut machine = confidential(MACHINE);
@@ -225,6 +227,10 @@ impl Scene {
                 pairs.push(("client_secret", SECRET.into()));
             }
             Good::Header => headers.push(("authorization", format!("Bearer {}", self.ada_tokens.access_token))),
+            Good::ForwardAuth => {
+                headers.push(("authorization", format!("Bearer {}", self.ada_tokens.access_token)));
+                pairs.push(("scope", "openid email".into()));
+            }
             Good::Token => pairs.push(("access_token", self.ada_tokens.access_token.clone())),
             Good::Members(make) => members = make(self.number),
             Good::Playground => {
