@@ -473,6 +473,8 @@ fn is_token68(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::AUTHORIZATION;
+
     use super::*;
 
     fn get(target: &str) -> Request {
