@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::member::Members;
-use super::{Answer, Context, Problem, page_of};
+use super::{Answer, Context, Problem, lifetime, page_of};
 use crate::base::encode::{base64url, parse_base64, parse_base64url};
 use crate::base::form::Form;
 use crate::base::random::Random;
@@ -11,11 +11,10 @@ use crate::base::secret::Secret;
 use crate::base::uri::{self, LoopbackUri, UriError};
 use crate::jose::alg::Algorithm;
 use crate::jose::key::MIN_SECRET;
-use crate::model::client::{Client, ClientType, GrantType, Lifetimes, Listener, ResponseType};
+use crate::model::client::{Client, ClientType, GrantType, Listener, ResponseType};
 use crate::model::id::{ClientId, MAX_TEXT_ID, is_text_id};
 use crate::model::logo::Logo;
 use crate::model::scope::{self, Scope};
-use crate::protocol::lifetime;
 use crate::protocol::response::SUPPORTED_RESPONSE_TYPES;
 use crate::protocol::scope::{TOKEN_INTROSPECTION, is_reserved};
 use crate::store::Put;
@@ -28,13 +27,6 @@ const MAX_CONTACTS: usize = 10;
 const MAX_CONTACT: usize = 255;
 const MAX_SECRET: usize = 1024;
 const MAX_METADATA: usize = 16 * 1024;
-
-/// The members that say how long what a client gets lives.
-const CODE_LIFETIME: &str = "code_lifetime";
-const ACCESS_TOKEN_LIFETIME: &str = "access_token_lifetime";
-const ID_TOKEN_LIFETIME: &str = "id_token_lifetime";
-const REFRESH_TOKEN_IDLE_LIFETIME: &str = "refresh_token_idle_lifetime";
-const REFRESH_TOKEN_LIFETIME: &str = "refresh_token_lifetime";
 
 /// How often a change is tried again when somebody else was quicker.
 const ATTEMPTS: usize = 3;
@@ -298,7 +290,7 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
             }
         };
     }
-    take_lifetimes(&mut client.lifetimes, &mut members)?;
+    lifetime::change(&mut client.lifetimes, &mut members)?;
     if let Some(on) = members.clearable_flag("include_claims")? {
         client.include_claims = on;
     }
@@ -313,22 +305,6 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
         members.take(name);
     }
     members.done()
-}
-
-/// How long what it gets lives, within the bounds of the settings; `null` is as these say.
-fn take_lifetimes(lifetimes: &mut Lifetimes, members: &mut Members) -> Result<(), Problem> {
-    for (name, bounds, own) in [
-        (CODE_LIFETIME, lifetime::CODE, &mut lifetimes.code),
-        (ACCESS_TOKEN_LIFETIME, lifetime::ACCESS_TOKEN, &mut lifetimes.access_token),
-        (ID_TOKEN_LIFETIME, lifetime::ID_TOKEN, &mut lifetimes.id_token),
-        (REFRESH_TOKEN_IDLE_LIFETIME, lifetime::REFRESH_TOKEN, &mut lifetimes.refresh_idle),
-        (REFRESH_TOKEN_LIFETIME, lifetime::REFRESH_TOKEN, &mut lifetimes.refresh_token),
-    ] {
-        if let Some(time) = members.period(name, &bounds)? {
-            *own = time;
-        }
-    }
-    Ok(())
 }
 
 /// RFC 7591 section 2.1: response types and grant types go together. What isn't given follows from what is, and response types
@@ -521,13 +497,7 @@ fn check(client: &Client) -> Result<(), Problem> {
         let why = "a client that logs users in needs a redirect URI, like https://app.example/callback";
         return Err(Problem::invalid("redirect_uris", why.into()));
     }
-    let lifetimes = &client.lifetimes;
-    if let (Some(idle), Some(whole)) = (lifetimes.refresh_idle, lifetimes.refresh_token)
-        && idle > whole
-    {
-        let why = format!("{REFRESH_TOKEN_IDLE_LIFETIME} must not be longer than {REFRESH_TOKEN_LIFETIME}");
-        return Err(Problem::invalid(REFRESH_TOKEN_IDLE_LIFETIME, why));
-    }
+    lifetime::check(&client.lifetimes)?;
     if client.id_token_algorithm.is_symmetric() {
         let field = "id_token_signed_response_alg";
         match &client.secret {
@@ -613,18 +583,6 @@ async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Va
             put(name, link.clone().into());
         }
     }
-    let lifetimes = &client.lifetimes;
-    for (name, time) in [
-        (CODE_LIFETIME, lifetimes.code),
-        (ACCESS_TOKEN_LIFETIME, lifetimes.access_token),
-        (ID_TOKEN_LIFETIME, lifetimes.id_token),
-        (REFRESH_TOKEN_IDLE_LIFETIME, lifetimes.refresh_idle),
-        (REFRESH_TOKEN_LIFETIME, lifetimes.refresh_token),
-    ] {
-        if let Some(time) = time {
-            put(name, time.as_secs().into());
-        }
-    }
     if let Some(on) = client.include_claims {
         put("include_claims", on.into());
     }
@@ -634,6 +592,7 @@ async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Va
     if !client.metadata.is_empty() {
         put("metadata", client.metadata.clone().into());
     }
+    lifetime::render(&client.lifetimes, &mut body);
     // An owner who was deleted is none.
     if let Some(owner) = &client.owner
         && let Some(user) = context.store.user(owner).await?

@@ -24,6 +24,7 @@ mod client;
 mod event;
 pub mod http;
 mod key;
+mod lifetime;
 mod member;
 mod problem;
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::store::warn_if_open_to_others;
     name = "serve",
     example = "hallpass serve",
     example = "HALLPASS_ISSUER=https://id.example.com HALLPASS_STORE__PATH=/data/hallpass.redb hallpass serve",
-    note = "It runs with hallpass.toml, or from the environment alone. SIGTERM and SIGINT end it gracefully; SIGHUP reads the settings again."
+    note = "It runs with hallpass.toml, or from the environment alone. SIGTERM and SIGINT end it gracefully.",
+    note = "SIGHUP reads the settings, the templates and the certificate again; what is wrong changes nothing."
 )]
 pub(super) struct Serve {}
 

@@ -97,6 +97,8 @@ async fn a_hangup_changes_what_the_listener_goes_by_and_what_the_log_shows() {
     scene.reload("http.trusted_proxies = [\"127.0.0.1\"]", IN_FORCE).await;
     scene.get("/jwks", &forwarded).await;
     scene.reload("log.level = \"error\"", IN_FORCE).await;
+    // By the answer to a second signal all is done that the first one asked for.
+    scene.reload("log.level = \"loud\"", STAY).await;
     scene.get("/.well-known/openid-configuration", &[]).await;
     scene.reload("log.level = \"info\"", IN_FORCE).await;
     scene.get("/readyz", &[]).await;
