@@ -50,7 +50,7 @@ use crate::page::{Frame, Locale, Page, PageError, Pages};
 use crate::protocol::discovery::{Metadata, Offer};
 use crate::protocol::issuer::{Endpoint, Issuer};
 use crate::protocol::redirect::Beside;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, SharedKey};
 use crate::store::Store;
 
 use browser::Cookies;
@@ -210,7 +210,7 @@ impl App {
         ];
         let browser_state = settings.session_management.enabled.then(|| {
             endpoints.push(Endpoint::CheckSessionIframe);
-            let anonymous_key = settings.session_management.anonymous_key.as_deref();
+            let anonymous_key = settings.session_management.anonymous_key.as_ref().map(SharedKey::expose);
             BrowserState::new(Site::of(&issuer), store.server_key(), anonymous_key, random.clone())
         });
         let grant_types = grant_types(&settings);

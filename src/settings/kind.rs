@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::admin_token::AdminToken;
 use super::named::Inside;
 use super::schema::Key;
+use super::shared_key::SharedKey;
 use super::source::Origin;
 use super::store_key::StoreKey;
 use super::written::{Written, quote};
@@ -478,6 +479,27 @@ impl Kind for BearerToken {
     }
 
     fn render(&self, _: &AdminToken) -> Option<String> {
+        Some(quote("(hidden)"))
+    }
+}
+
+/// A secret of somebody's own that several servers share.
+pub(super) struct SharedText;
+
+impl Kind for SharedText {
+    type Value = SharedKey;
+    const SECRET: bool = true;
+
+    fn right(&self) -> String {
+        "a text, { env = \"NAME\" } or { file = \"PATH\" }".into()
+    }
+
+    fn parse(&self, written: &Written, around: &Surroundings<'_>) -> Result<SharedKey, Refusal> {
+        let secret = resolve_secret(written, around)?;
+        if secret.is_empty() { Err(Refusal::Because("is empty".into())) } else { Ok(SharedKey(secret)) }
+    }
+
+    fn render(&self, _: &SharedKey) -> Option<String> {
         Some(quote("(hidden)"))
     }
 }

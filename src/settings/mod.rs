@@ -9,7 +9,9 @@ mod document;
 mod event_kinds;
 mod kind;
 mod named;
+mod reference;
 mod schema;
+mod shared_key;
 mod source;
 mod store_key;
 mod table;
@@ -22,8 +24,10 @@ use std::path::Path;
 
 pub use admin_token::AdminToken;
 pub use document::{Entry, default_document};
+pub use reference::reference;
 
 pub use schema::Key;
+pub use shared_key::SharedKey;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{

@@ -10,10 +10,12 @@ use super::admin_token::AdminToken;
 use super::event_kinds::EventPatterns;
 use super::kind::{
     BearerToken, Choice, DAY, FilePath, FilePaths, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB,
-    MINUTE, Networks, Optional, Period, Prose, Refusal, SealingKey, Size, Surroundings, Switch, Whole, is_language_tag,
+    MINUTE, Networks, Optional, Period, Prose, Refusal, SealingKey, SharedText, Size, Surroundings, Switch, Whole,
+    is_language_tag,
 };
 use super::named::{Members, Named, record};
 use super::schema::{Key, Section, keys};
+use super::shared_key::SharedKey;
 use super::source::{Given, Origins};
 use super::store_key::StoreKey;
 use super::written::Written;
@@ -210,7 +212,7 @@ keys! {
         enabled: bool = false, Switch;
         /// A text that several servers of one name share, so that each accepts the value by which another knows a browser
         /// in which nobody is logged in. When it is not set, the store's key serves for it.
-        anonymous_key: Option<String>, Optional(Label), like("any text");
+        anonymous_key: Option<SharedKey>, Optional(SharedText), like({ env = "HALLPASS_SHARED_KEY" });
     }
 
     /// Refresh tokens (RFC 9700 section 4.14.2).

@@ -86,6 +86,25 @@ fn golden_every_command_has_its_help() {
     check("help", "txt", &texts);
 }
 
+/// What stands around the reference of the settings in the README.
+const REFERENCE: [&str; 2] =
+    ["<!-- settings: written by HALLPASS_BLESS=1 cargo test golden -->\n", "<!-- end of settings -->\n"];
+
+#[test]
+fn golden_the_readme_has_all_settings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let [begin, end] = REFERENCE;
+    let (before, rest) = readme.split_once(begin).unwrap();
+    let (written, after) = rest.split_once(end).unwrap();
+    let reference = format!("\n{}\n", hallpass::settings::reference());
+    if std::env::var_os("HALLPASS_BLESS").is_some() {
+        fs::write(&path, [before, begin, &reference, end, after].concat()).unwrap();
+    } else {
+        assert_eq!(written, reference, "HALLPASS_BLESS=1 takes it over");
+    }
+}
+
 #[test]
 fn golden_the_settings_file_is_documented() {
     let text = output(&["config", "default"]);
