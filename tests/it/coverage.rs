@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use hallpass::settings::KEYS;
+
 /// A line of a table.
 #[derive(Debug)]
 struct Line {
@@ -189,6 +191,24 @@ fn coverage_of_the_faults_of_django_oidc_provider() {
     assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
     assert_eq!((sections.len(), sections[1].1.len()), (2, 9));
     assert!(untested(&sections).is_empty());
+}
+
+#[test]
+fn coverage_of_what_can_be_changed_of_django_oidc_provider() {
+    let sections = check("extension.txt");
+    let lines: Vec<usize> = sections.iter().map(|(_, lines)| lines.len()).collect();
+    assert_eq!(lines, [14, 9, 8, 2, 5]);
+    assert!(untested(&sections).is_empty());
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let table = readme.split_once("## Coming from django-oidc-provider").unwrap().1;
+    for line in sections.iter().flat_map(|(_, lines)| lines) {
+        // Ours, without the words between them.
+        for key in line.text.split([' ', ',']).filter(|word| word.contains('.')) {
+            assert!(KEYS.iter().any(|known| known.name() == key), "{}: {key} is no setting", line.name);
+        }
+        let is_theirs = line.name.contains("OIDC_") || line.name.contains("consent") || line.name == "SITE_URL";
+        assert!(!is_theirs || table.contains(&format!("`{}`", line.name)), "{} is not in the README", line.name);
+    }
 }
 
 fn names(lines: &[Line]) -> Vec<&str> {

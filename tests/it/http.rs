@@ -151,6 +151,16 @@ async fn templates_of_the_deployment_take_the_place_of_ours() {
 }
 
 #[tokio::test]
+async fn a_deployment_names_its_product_and_its_language() {
+    let provider = Provider::start_with(&[("i18n.default_locale", "de"), ("pages.title", "Pforte")]).await;
+    let mut browser = provider.browser();
+    browser.accept_language = "xx".into();
+    let page = browser.authorize(&request(&[])).await;
+    assert_eq!(page.header("content-language"), Some("de"), "{page:?}");
+    assert!(page.body.contains("Pforte"), "{page:?}");
+}
+
+#[tokio::test]
 async fn every_answer_has_a_request_id_of_its_own() {
     let provider = Provider::start().await;
     let mut ids = BTreeSet::new();

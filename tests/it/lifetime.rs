@@ -21,6 +21,49 @@ async fn start(lifetimes: Lifetimes) -> Provider {
 }
 
 #[tokio::test]
+async fn the_settings_say_how_long_everything_lives() {
+    let provider = Provider::start_with(&[
+        ("lifetimes.code", "1m"),
+        ("lifetimes.refresh_idle", "2h"),
+        ("lifetimes.refresh_token", "3h"),
+        ("lifetimes.session_idle", "20m"),
+        ("lifetimes.session", "30m"),
+        ("lifetimes.pending", "5m"),
+    ])
+    .await;
+    let asked = request(&[]);
+    let code = provider.browser().code(ADA, &asked).await;
+    provider.pass(MINUTE);
+    assert_eq!(provider.redeem(&code).await.error(), "invalid_grant");
+
+    let mut late = provider.browser();
+    let page = late.authorize(&asked).await;
+    provider.pass(5 * MINUTE);
+    assert_eq!(late.log_in(&page, ADA, PASSWORD).await.status, 400, "the page was open for too long");
+
+    let none = request(&[("prompt", "none")]);
+    let logged_out = Some("login_required");
+    let mut idle = provider.logged_in(ADA).await;
+    let mut busy = provider.logged_in(ADA).await;
+    provider.pass(15 * MINUTE);
+    assert!(busy.authorize(&none).await.query("code").is_some());
+    provider.pass(5 * MINUTE);
+    assert_eq!(idle.authorize(&none).await.query("error").as_deref(), logged_out);
+    assert!(busy.authorize(&none).await.query("code").is_some());
+    provider.pass(10 * MINUTE);
+    assert_eq!(busy.authorize(&none).await.query("error").as_deref(), logged_out, "half an hour in all");
+
+    let unused = provider.tokens("openid").await;
+    let first = provider.tokens("openid").await;
+    provider.pass(119 * MINUTE);
+    let second = provider.refresh(first.refresh()).await.tokens();
+    provider.pass(MINUTE);
+    assert_eq!(provider.refresh(unused.refresh()).await.error(), "invalid_grant");
+    provider.pass(60 * MINUTE);
+    assert_eq!(provider.refresh(second.refresh()).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
 async fn rfc6749_5_1_a_client_has_lifetimes_of_its_own_and_others_those_of_the_settings() {
     let own = Lifetimes { access_token: Some(5 * MINUTE), id_token: Some(90 * MINUTE), ..Lifetimes::default() };
     let provider = start(own).await;
@@ -193,4 +236,13 @@ async fn rfc7591_2_declared_clients_have_lifetimes_too() {
     assert_eq!((&made["access_token_lifetime"], &made["refresh_token_lifetime"]), (&json!(300), &json!(60)));
     let again = provider.administer(hallpass::admin::Method::Put, "clients/shop", body).await;
     assert_eq!(again["access_token_lifetime"], 300);
+}
+
+#[tokio::test]
+async fn rfc7591_2_a_client_carries_members_of_ones_own() {
+    let provider = Provider::start().await;
+    let body = json!({ "redirect_uris": [REDIRECT], "metadata": { "team": "engines", "floor": 2 } });
+    provider.administer(hallpass::admin::Method::Put, "clients/shop", body).await;
+    let shown = provider.administer(hallpass::admin::Method::Get, "clients/shop", json!(null)).await;
+    assert_eq!(shown["metadata"], json!({ "team": "engines", "floor": 2 }));
 }
