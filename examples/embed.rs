@@ -80,7 +80,8 @@ async fn answer(
 
 /// A provider in memory with something to try.
 async fn furnished() -> Result<Provider, Box<dyn Error>> {
-    let builder = Provider::builder().issuer("http://localhost:8000/id").in_memory().environment();
+    // HALLPASS_ISSUER and HALLPASS_HTTP__LISTEN put it elsewhere.
+    let builder = Provider::builder().toml("issuer = 'http://localhost:8000/id'").in_memory().environment();
     let provider = builder.build().await?;
     let client = json!({
         "client_id": "my-app",
