@@ -157,7 +157,9 @@ async fn speak_http<I, H>(
                 }
                 return;
             }
-            _ = phase.changed() => match *phase.borrow_and_update() {
+            changed = phase.changed() => match *phase.borrow_and_update() {
+                // Whoever served has dropped the server.
+                _ if changed.is_err() => return,
                 Phase::Running => {}
                 Phase::Stopping => connection.as_mut().graceful_shutdown(),
                 Phase::Stopped => return,

@@ -23,6 +23,7 @@ use hyper::body::{Body, Bytes, Frame};
 use hyper::service::Service;
 use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 use crate::harness::*;
@@ -212,6 +213,20 @@ async fn the_whole_server_stops_when_it_is_told_to() {
     assert_eq!(response.status, 200);
     drop(stop);
     tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_closes_its_connections() {
+    let provider = provider("").await;
+    let listeners = hallpass::server::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    let serving = tokio::spawn(async move { provider.serve(listeners, std::future::pending()).await });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /id/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0, "it is served, and stays open");
+    serving.abort();
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
 }
 
 #[tokio::test]
