@@ -172,8 +172,12 @@ mod tests {
         let (one, other) = (state.anonymous(), state.anonymous());
         assert!(one != other && state.is_anonymous(&one) && state.is_anonymous(&other));
         let ((own, code), (others, _)) = (one.split_once('.').unwrap(), other.split_once('.').unwrap());
-        let forged =
-            [format!("{others}.{code}"), format!("{own}."), format!("{own}.{}", &code[1..]), format!("{one}.")];
+        let forged = [
+            format!("{others}.{code}"),
+            format!("{own}."),
+            format!("{own}.{}", code.get(1..).unwrap()),
+            format!("{one}."),
+        ];
         for wrong in forged.iter().map(String::as_str).chain(["", ".", own, code, "stale"]) {
             assert!(!state.is_anonymous(wrong), "{wrong}");
             assert_eq!(state.is_plausible(wrong), wrong == code, "a session's could look like that: {wrong}");
