@@ -10,7 +10,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | people at a terminal | [`cli`] |
-//! | the face of the library | [`provider`] |
+//! | the face of the library | [`provider`] [`testing`] |
 //! | the listener and the one table of addresses | [`server`] |
 //! | the protocol's endpoints · pages an end user meets · administration · protected resources · development | [`oidc`] [`account`] [`admin`] [`gate`] [`dev`] |
 //! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
@@ -39,6 +39,7 @@
 //! gate: base model protocol outbound app
 //! server: base model protocol page store settings app oidc account admin gate dev
 //! provider: base jose protocol store settings app admin gate server
+//! testing: base jose model protocol store settings app dev server provider
 //! cli: base jose model protocol outbound store settings app admin dev server provider
 //! ```
 //!
@@ -85,6 +86,7 @@ pub mod provider;
 pub mod server;
 pub mod settings;
 pub mod store;
+pub mod testing;
 
 pub use app::hook::Hook;
 pub use gate::{Access, Guard, Introspection, Refusal};

@@ -72,7 +72,7 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {}
 
 impl Builder {
-    /// The URL that names the provider; the same as the setting `issuer`. Its path is where the service is mounted.
+    /// The URL that names the provider; the same as [`Builder::set`] for `issuer`. Its path is where the service is mounted.
     #[must_use]
     pub fn issuer(self, url: impl Into<String>) -> Self {
         self.set("issuer", url)
@@ -166,7 +166,7 @@ impl Builder {
         let app = App::new(settings, store, self.clock, self.random).map_err(BuildError::Start)?.with_hooks(self.hooks);
         refuse_development(&app).await?;
         make_key(&app).await.map_err(BuildError::Key)?;
-        Ok(Provider::new(app, file, sources))
+        Ok(Provider::of(app, file, sources))
     }
 }
 

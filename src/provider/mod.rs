@@ -70,7 +70,9 @@ impl Provider {
         Builder::default()
     }
 
-    fn new(app: App, file: Option<PathBuf>, sources: Option<Sources>) -> Self {
+    /// One that was put together already, in a runtime of tokio. `file` is where its store is, unless that is in memory; `sources`
+    /// is where its settings come from, if they can be read again.
+    pub fn of(app: App, file: Option<PathBuf>, sources: Option<Sources>) -> Self {
         Self { app: Arc::new(app), file, sources, runtime: Handle::current(), mount: Arc::default() }
     }
 

@@ -193,7 +193,8 @@ pub fn upkeep(current: impl Into<Current>) -> JoinSet<()> {
     upkeep
 }
 
-pub(super) fn options(app: &App) -> Options {
+/// How a provider listens, by its settings.
+pub fn options(app: &App) -> Options {
     let (http, usual) = (&app.settings.http, Options::default());
     Options {
         mount: app.issuer.path().to_owned(),

@@ -53,6 +53,7 @@ mod relying_party;
 mod revocation;
 mod rotation;
 mod session_management;
+mod testing;
 mod tls;
 mod token;
 mod userinfo;
