@@ -592,13 +592,13 @@ async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Va
     if !client.metadata.is_empty() {
         put("metadata", client.metadata.clone().into());
     }
-    lifetime::render(&client.lifetimes, &mut body);
     // An owner who was deleted is none.
     if let Some(owner) = &client.owner
         && let Some(user) = context.store.user(owner).await?
     {
         put("owner", user.username.clone().into());
     }
+    lifetime::render(&client.lifetimes, &mut body);
     Ok(body)
 }
 

@@ -100,9 +100,9 @@ pub struct App {
     pub codes: Arc<Outstanding>,
     /// The access tokens that were given out in authorization responses.
     pub front_tokens: Arc<Outstanding>,
-    /// The logins that failed in the last minute. Shared with whatever takes this one's place.
+    /// The logins that failed in the last minute.
     pub failed_logins: Arc<FailedLogins>,
-    /// Who is sent events. Made from the settings.
+    /// Who is sent events, by the settings.
     pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is decided beyond what the provider does by itself: those of the settings, then those of the program around.
     pub hooks: Hooks,

@@ -1,17 +1,15 @@
 //! Events go out: to the log, to hooks, and to receivers elsewhere. Whoever is slow, panics or is away holds nobody up: not
 //! the request that the event tells of, and not each other.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Current;
 use super::answer::without_panic;
 use crate::app::App;
 use crate::app::event::Receiver;
@@ -40,26 +38,37 @@ const LONGEST_RETRY: Duration = Duration::from_secs(300);
 /// How often an outbox is looked at that nobody said anything of.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Listens from now on. Tells of events until all requests are `answered`, and then of those that there are.
-pub(super) fn dispatch(current: Current, answered: oneshot::Receiver<()>) -> impl Future<Output = ()> + Send + 'static {
-    let feed = current.app().store.feed(WAITING);
-    go_on(current, feed, answered)
+/// Listens from now on. Tells of events until all requests are `answered`, and then of those that there are. Whom it tells says
+/// the provider in force.
+pub(super) fn dispatch(
+    mut follow: watch::Receiver<Arc<App>>,
+    answered: oneshot::Receiver<()>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let app = Arc::clone(&follow.borrow_and_update());
+    let feed = app.store.feed(WAITING);
+    go_on(app, follow, feed, answered)
 }
 
-async fn go_on(current: Current, mut feed: Feed, mut answered: oneshot::Receiver<()>) {
-    let mut follow = current.follow();
-    let (mut hooks, mut deliveries) = start(&follow.borrow_and_update());
+async fn go_on(
+    app: Arc<App>,
+    mut follow: watch::Receiver<Arc<App>>,
+    mut feed: Feed,
+    mut answered: oneshot::Receiver<()>,
+) {
+    let mut hooks = Hooks::default();
+    hooks.follow(app.hooks.all());
+    let mut deliveries = Deliveries::start(&app);
+    drop(app);
     loop {
         let event = tokio::select! {
             biased;
+            event = feed.next() => event,
             Ok(()) = follow.changed() => {
-                let (next, addressed) = start(&follow.borrow_and_update());
-                // Those of before hear of what they were told until now. What was being delivered is delivered again.
-                tokio::spawn(mem::replace(&mut hooks, next).end());
-                deliveries = addressed;
+                let app = Arc::clone(&follow.borrow_and_update());
+                hooks.follow(app.hooks.all());
+                deliveries = Deliveries::start(&app);
                 continue;
             }
-            event = feed.next() => event,
             _ = &mut answered => None,
         };
         let Some(event) = event else { break };
@@ -71,13 +80,8 @@ async fn go_on(current: Current, mut feed: Feed, mut answered: oneshot::Receiver
             missed => tracing::warn!(missed, "too many events at once: the log and hooks have not heard of some"),
         }
     }
-    deliveries.tasks.abort_all();
+    drop(deliveries);
     hooks.end().await;
-}
-
-/// Whom to tell, by the settings that are in force.
-fn start(app: &App) -> (Hooks, Deliveries) {
-    (Hooks::start(app.hooks.all()), Deliveries::start(app))
 }
 
 /// One line, at `info`. While it is written, the request that caused it is the current one.
@@ -100,27 +104,35 @@ fn log(event: &Event) {
 }
 
 /// A queue and a task for each hook.
+#[derive(Default)]
 struct Hooks {
-    queues: Vec<mpsc::Sender<Arc<Event>>>,
+    queues: Vec<(Arc<dyn Hook>, mpsc::Sender<Arc<Event>>)>,
     tasks: JoinSet<()>,
     /// Whether somebody was told that a hook is too slow.
     warned: bool,
 }
 
 impl Hooks {
-    fn start(hooks: &[Arc<dyn Hook>]) -> Self {
-        let mut tasks = JoinSet::new();
-        let queue = |hook: &Arc<dyn Hook>| {
-            let (queue, events) = mpsc::channel(WAITING_FOR_HOOK);
-            tasks.spawn(tell(Arc::clone(hook), events));
-            queue
-        };
-        Self { queues: hooks.iter().map(queue).collect(), tasks, warned: false }
+    /// Tells these from now on. Those that it has told before go on with their queues; others end theirs.
+    fn follow(&mut self, hooks: &[Arc<dyn Hook>]) {
+        let mut before = std::mem::take(&mut self.queues);
+        for hook in hooks {
+            let is_it = |other: &Arc<dyn Hook>| std::ptr::addr_eq(Arc::as_ptr(hook), Arc::as_ptr(other));
+            let queue = match before.iter().position(|(other, _)| is_it(other)) {
+                Some(known) => before.swap_remove(known).1,
+                None => {
+                    let (queue, events) = mpsc::channel(WAITING_FOR_HOOK);
+                    self.tasks.spawn(tell(Arc::clone(hook), events));
+                    queue
+                }
+            };
+            self.queues.push((Arc::clone(hook), queue));
+        }
     }
 
     fn tell(&mut self, event: &Arc<Event>) {
         let mut full = false;
-        for queue in &self.queues {
+        for (_, queue) in &self.queues {
             full |= queue.try_send(Arc::clone(event)).is_err();
         }
         if full && !self.warned {
@@ -146,10 +158,10 @@ async fn tell(hook: Arc<dyn Hook>, mut events: mpsc::Receiver<Arc<Event>>) {
     }
 }
 
-/// A task for each outbox.
+/// A task for each outbox, until this is dropped.
 struct Deliveries {
     outboxes: Vec<(Outbox, Arc<Notify>)>,
-    tasks: JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl Deliveries {
@@ -167,7 +179,7 @@ impl Deliveries {
             tasks.spawn(delivery.run(Arc::clone(&news)));
             (outbox, news)
         };
-        Self { outboxes: app.receivers.iter().map(outbox).collect(), tasks }
+        Self { outboxes: app.receivers.iter().map(outbox).collect(), _tasks: tasks }
     }
 
     fn wake(&self, event: &Event) {

@@ -39,7 +39,7 @@ pub use listen::serve;
 pub use live::LiveOptions;
 pub use mount::{Mount, Peer};
 pub use route::Routes;
-pub use run::{RunError, bind, options, run, serve_app, serve_beside, until_stopped, upkeep};
+pub use run::{RunError, Upkeep, bind, options, run, serve_app, serve_beside, until_stopped};
 pub use tls::{Tls, TlsError};
 
 use crate::app::development::Hosts;

@@ -11,11 +11,10 @@ use http_body_util::Full;
 use hyper::body::Body;
 use hyper::service::Service;
 use hyper::{Request, Response};
-use tokio::task::JoinSet;
 
 use super::answer::Answerer;
 use super::route::Routes;
-use super::run::{options, upkeep};
+use super::run::{Upkeep, options};
 use crate::app::App;
 use crate::app::body::Source;
 
@@ -38,13 +37,13 @@ pub struct Mount {
     answerer: Arc<Answerer<Routes>>,
     peer: Option<IpAddr>,
     /// Goes on for as long as somebody can be answered.
-    _upkeep: Arc<JoinSet<()>>,
+    _upkeep: Arc<Upkeep>,
 }
 
 impl Mount {
     /// To be called in a runtime of tokio, in which it then does what is due now and then.
     pub fn new(app: Arc<App>) -> Self {
-        let upkeep = Arc::new(upkeep(Arc::clone(&app)));
+        let upkeep = Arc::new(Upkeep::of(Arc::clone(&app)));
         let options = options(&app).into();
         Self { answerer: Arc::new(Answerer::new(Routes(app), options)), peer: None, _upkeep: upkeep }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use super::dispatch::dispatch;
@@ -160,12 +160,10 @@ async fn serve_with(
             None
         }
     });
-    let mut upkeep = upkeep(current.clone());
+    let mut upkeep = Upkeep::of(current.clone());
     if let Some(tls) = tls {
-        upkeep.spawn(tls.watch());
+        upkeep.tasks.spawn(tls.watch());
     }
-    let (over, all_over) = oneshot::channel::<()>();
-    let events = tokio::spawn(dispatch(current.clone(), all_over));
     let (answered, all_answered) = oneshot::channel::<()>();
     let requests = async {
         let served = serve(listeners, current.clone(), options, stop).await;
@@ -179,18 +177,37 @@ async fn serve_with(
         }
     };
     let (served, ()) = tokio::join!(requests, commands);
-    upkeep.abort_all();
-    drop(over);
-    // What has happened until now is told.
-    let _ = events.await;
+    upkeep.end().await;
     served
 }
 
-/// Does what is due now and then (expired rows, new keys), until it is dropped or aborted. To be called in a runtime of tokio.
-pub fn upkeep(current: impl Into<Current>) -> JoinSet<()> {
-    let mut upkeep = JoinSet::new();
-    upkeep.spawn(look_after(current.into()));
-    upkeep
+/// What is done beside requests, until this is dropped: what is due now and then (expired rows, new keys), and telling of events.
+#[derive(Debug)]
+pub struct Upkeep {
+    tasks: JoinSet<()>,
+    events: JoinHandle<()>,
+    /// Its end is that of events.
+    over: oneshot::Sender<()>,
+}
+
+impl Upkeep {
+    /// Of this provider, and of those that take its place. To be called in a runtime of tokio.
+    pub fn of(current: impl Into<Current>) -> Self {
+        let current = current.into();
+        let (over, all_over) = oneshot::channel();
+        let events = tokio::spawn(dispatch(current.follow(), all_over));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(look_after(current));
+        Self { tasks, events, over }
+    }
+
+    /// Ends all of it, when what has happened until now has been told.
+    pub async fn end(self) {
+        let Self { mut tasks, events, over } = self;
+        tasks.abort_all();
+        drop(over);
+        let _ = events.await;
+    }
 }
 
 /// How a provider listens, by its settings.

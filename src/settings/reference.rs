@@ -6,12 +6,14 @@ use super::table::{KEYS, SECTIONS};
 
 /// All settings as tables in Markdown, one for each section: name, default, and what it does.
 pub fn reference() -> String {
-    let of = |section: &'static str| KEYS.iter().filter(move |key| !key.named && key.parts().0 == section);
+    let of = |section: &'static str| {
+        KEYS.iter().filter(move |key| !key.named && key.parts().0 == section).collect::<Vec<_>>()
+    };
     let mut text = String::new();
-    table(of(""), &mut text);
+    table(&of(""), &mut text);
     for section in SECTIONS {
         text.push_str(&format!("\n**`[{}]`** {}\n\n", section.name, sentence(section.doc)));
-        table(of(section.name), &mut text);
+        table(&of(section.name), &mut text);
     }
     for key in KEYS.iter().filter(|key| key.named) {
         let members = (key.members)();
@@ -19,13 +21,13 @@ pub fn reference() -> String {
         text.push_str(&format!("\n**`[{}{name}]`** {}\n", key.name(), explanation(key)));
         if !members.is_empty() {
             text.push('\n');
-            table(members.iter(), &mut text);
+            table(&members.iter().collect::<Vec<_>>(), &mut text);
         }
     }
     text
 }
 
-fn table<'a>(keys: impl Iterator<Item = &'a Key>, text: &mut String) {
+fn table(keys: &[&Key], text: &mut String) {
     text.push_str("| key | default | |\n| --- | --- | --- |\n");
     for key in keys {
         let default = key.default.map_or_else(|| "not set".to_owned(), |default| format!("`{default}`"));

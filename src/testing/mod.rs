@@ -13,7 +13,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::app::issue::{self, Authentication, Authorization, Occasion, Offspring};
@@ -28,7 +27,7 @@ use crate::model::id::ClientId;
 use crate::model::scope::Scope;
 use crate::protocol::issuer::Endpoint;
 use crate::provider::Provider;
-use crate::server::{self, Routes};
+use crate::server::{self, Routes, Upkeep};
 use crate::settings::{Settings, Sources};
 use crate::store::{Options, Store};
 
@@ -68,7 +67,7 @@ pub struct Idp {
     faults: Arc<Faults>,
     /// Dropped, it ends the server.
     _stop: oneshot::Sender<()>,
-    _upkeep: JoinSet<()>,
+    _upkeep: Upkeep,
 }
 
 /// Why there is no provider, or no token.
@@ -142,7 +141,7 @@ impl Idp {
             let _ = stopped.await;
         });
         tokio::spawn(serving);
-        let upkeep = server::upkeep(app);
+        let upkeep = Upkeep::of(Arc::clone(app));
         Ok(Self { provider, clock, inventory, faults, _stop: stop, _upkeep: upkeep })
     }
 
