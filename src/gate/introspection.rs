@@ -15,7 +15,7 @@ use super::access::Access;
 use super::guard::Guard;
 use super::known::Known;
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::encode::base64;
+use crate::base::encode::{base64, percent};
 use crate::base::form;
 use crate::base::secret::Secret;
 use crate::model::scope::Scope;
@@ -204,8 +204,11 @@ impl Told {
 
 /// RFC 6749 section 2.3.1: both parts are encoded as in a form.
 fn basic(client_id: &str, client_secret: &str) -> HeaderValue {
-    let encode = |text: &str| form::render([("", text)]).trim_start_matches('=').to_owned();
-    let credentials = base64(format!("{}:{}", encode(client_id), encode(client_secret)));
+    let mut credentials = String::new();
+    percent(client_id, &mut credentials);
+    credentials.push(':');
+    percent(client_secret, &mut credentials);
+    let credentials = base64(credentials);
     let value = HeaderValue::try_from(format!("Basic {credentials}"));
     let mut value = value.unwrap_or(HeaderValue::from_static("Basic"));
     value.set_sensitive(true);
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn rfc6749_2_3_1_credentials_are_encoded_one_by_one() {
-        assert_eq!(basic("a:b c", "p%q"), format!("Basic {}", base64("a%3Ab+c:p%25q")));
+        assert_eq!(basic("a:b c", "p%q"), format!("Basic {}", base64("a%3Ab%20c:p%25q")));
     }
 
     #[test]
