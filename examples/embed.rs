@@ -87,7 +87,7 @@ async fn furnished() -> Result<Provider, Box<dyn Error>> {
         "client_id": "my-app",
         "client_name": "My app",
         "client_secret": "a secret of more than thirty-two bytes",
-        "redirect_uris": ["http://localhost/callback"],
+        "redirect_uris": ["http://127.0.0.1/callback"],
     });
     provider.create_client(&client).await?;
     let user = json!({
