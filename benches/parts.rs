@@ -22,6 +22,7 @@ use hallpass::app::request::Request;
 use hallpass::base::clock::{Clock, Timestamp};
 use hallpass::base::form::Form;
 use hallpass::base::random::Random;
+use hallpass::expression::{Expression, Scene};
 use hallpass::jose::key::PrivateKey;
 use hallpass::jose::seal::ServerKey;
 use hallpass::jose::sign::Signer;
@@ -31,6 +32,7 @@ use hallpass::server::{Handler, Routes};
 use hallpass::settings::{Settings, Sources};
 use hallpass::store::{NewKey, Options, Store};
 use hyper::Method;
+use serde_json::json;
 
 /// Runs of each row.
 const RUNS: usize = 9;
@@ -61,6 +63,26 @@ fn main() {
     });
     let query = b"response_type=code&client_id=web&redirect_uri=https%3A%2F%2Fapp.example%2Fcallback&scope=openid+email&state=x";
     row("parse a query", || Form::parse(black_box(query)).expect("a form"));
+
+    let names = ["user", "client", "scopes"];
+    let source = "user.claims.nickname or user.username";
+    let expression = Expression::compile(source, &names).expect("an expression");
+    let claims =
+        json!({ "given_name": "Ada", "family_name": "Lovelace", "email": "ada@ada.example", "groups": ["staff"] });
+    let seen = json!({ "user": { "id": "u", "username": "ada", "claims": claims }, "client": { "id": "web" } });
+    row("what expressions see of a user", || Scene::of(black_box(&seen)));
+    let scene = Scene::of(&seen);
+    row("evaluate an expression", || expression.evaluate(black_box(&scene)));
+    row("compile an expression", || Expression::compile(black_box(source), &names));
+    for (name, source) in [
+        ("a sort without end", format!("[{}]|sort|sort|sort|sort|sort", vec!["1"; 450].join(","))),
+        ("replacing without end", format!("'a'{}", "|replace('a', 'aaaaaaaaaaaaaaaa')".repeat(20))),
+        ("a great deal of text", format!("{}''", "user~".repeat(180))),
+    ] {
+        // Each is stopped, and takes 10 ms at most until then.
+        let endless = Expression::compile(&source, &names).expect("an expression");
+        row(name, || endless.evaluate(black_box(&scene)));
+    }
 
     let provider = runtime.block_on(provider(&key, now));
     for (name, target) in [

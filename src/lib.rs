@@ -14,7 +14,7 @@
 //! | the listener and the one table of addresses | [`server`] |
 //! | the protocol's endpoints · pages an end user meets · administration · protected resources · development | [`oidc`] [`account`] [`admin`] [`gate`] [`dev`] |
 //! | the running provider: state, request, reply, lanes, keys, minting, faults | [`app`] |
-//! | the outside: settings, disk, pages, outgoing calls | [`settings`] [`store`] [`page`] [`outbound`] |
+//! | the outside: settings, expressions, disk, pages, outgoing calls | [`settings`] [`expression`] [`store`] [`page`] [`outbound`] |
 //! | the specifications as pure functions: parse, check, render | [`protocol`] |
 //! | the nouns that are kept, and their pure decisions | [`model`] |
 //! | signatures and keys | [`jose`] |
@@ -29,10 +29,11 @@
 //! protocol: base jose model
 //! page: base
 //! outbound: base jose
+//! expression:
 //! store: base jose model
-//! settings: base jose model protocol
-//! app: base jose model protocol outbound page store settings
-//! admin: base jose model protocol store app
+//! settings: base jose model protocol expression
+//! app: base jose model protocol expression outbound page store settings
+//! admin: base jose model protocol store settings app
 //! oidc: base model protocol page store app
 //! account: base model protocol page store app oidc
 //! dev: base jose model protocol page store app admin oidc
@@ -75,6 +76,7 @@ pub mod app;
 pub mod base;
 pub mod cli;
 pub mod dev;
+pub mod expression;
 pub mod gate;
 pub mod jose;
 pub mod model;

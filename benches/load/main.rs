@@ -29,7 +29,7 @@ use hallpass::jose::key::PrivateKey;
 use hallpass::jose::sign::Signer;
 
 use bare::Recording;
-use scenario::{SCENARIOS, Scenario, Worker};
+use scenario::{EXPRESSIONS, SCENARIOS, Scenario, Work, Worker};
 use server::Server;
 
 /// Connections at a time.
@@ -62,7 +62,7 @@ fn main() {
 
 async fn run(scenarios: &[&Scenario]) {
     let signature = signature();
-    let provider = Server::provider();
+    let plain = Server::provider("");
     println!(
         "CPU seconds of the server per 1000, {CONNECTIONS} connections; one RSA-2048 signature takes {:.3} ms here\n",
         signature.as_secs_f64() * 1e3
@@ -76,10 +76,12 @@ async fn run(scenarios: &[&Scenario]) {
         "", "", "", "", "", "", "", "", ""
     );
     for scenario in scenarios {
+        let other = (scenario.work == Work::UserinfoExpressions).then(|| Server::provider(EXPRESSIONS));
+        let provider = other.as_ref().unwrap_or(&plain);
         let mut workers = Vec::new();
         let mut recording = Recording::default();
         for number in 0..CONNECTIONS {
-            let mut worker = Worker::prepare(scenario.work, &provider, number).await;
+            let mut worker = Worker::prepare(scenario.work, provider, number).await;
             worker.step(Some(&mut recording)).await;
             workers.push(worker);
         }
@@ -89,11 +91,11 @@ async fn run(scenarios: &[&Scenario]) {
             fakes.push(worker.beside(&hyper).await);
         }
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        workers = load(&provider, workers, WARM_UP).await.0;
+        workers = load(provider, workers, WARM_UP).await.0;
         fakes = load(&hyper, fakes, WARM_UP).await.0;
         for _ in 0..ROUNDS {
             let round;
-            (workers, round) = load(&provider, workers, ROUND).await;
+            (workers, round) = load(provider, workers, ROUND).await;
             ours.push(round);
             let round;
             (fakes, round) = load(&hyper, fakes, ROUND).await;

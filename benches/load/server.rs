@@ -29,11 +29,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// `hallpass serve` with its defaults, a new store on the disk that holds the build, a key, a client and a user. Its
-    /// log goes into a file.
-    pub(crate) fn provider() -> Self {
+    /// log goes into a file. `more` goes into its settings.
+    pub(crate) fn provider(more: &str) -> Self {
         let directory = directory();
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let settings = format!("issuer = \"http://127.0.0.1:{port}\"\nhttp.listen = \"127.0.0.1:{port}\"\n");
+        let settings = format!("issuer = \"http://127.0.0.1:{port}\"\nhttp.listen = \"127.0.0.1:{port}\"\n{more}");
         fs::write(directory.path().join("hallpass.toml"), settings).expect("to write");
         command(directory.path(), &["creatersakey"], "");
         let mut client =

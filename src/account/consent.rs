@@ -30,8 +30,8 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
     };
     let scope = visit.pending.request.consent_scope();
     let scopes = shown(&scope).into_iter().map(|scope| match scope {
-        Shown::Standard(name) => Scope::named(name),
-        Shown::Other(name) => Scope::named(name),
+        Shown::Standard(name) => scope_view(app, name, visit.locale.tag()),
+        Shown::Other(name) => scope_view(app, name, visit.locale.tag()),
     });
     let page = AuthorizePage {
         pending: visit.sealed.clone(),
@@ -80,6 +80,21 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
             app.store.note(what, origin::current());
             visit.cancel(app, request, "declined on the consent page")
         }
+    }
+}
+
+/// A scope with the words of the settings, if they have some: in the page's language, else those for every language.
+fn scope_view(app: &App, name: &str, language: &str) -> Scope {
+    let Some(words) = app.settings.scopes.get(name) else { return Scope::named(name) };
+    let primary = language.split('-').next().unwrap_or_default();
+    let of = |tag: &str| {
+        words.translations.iter().find(|(other, _)| other.eq_ignore_ascii_case(tag)).map(|(_, translation)| translation)
+    };
+    let own = of(language).or_else(|| of(primary));
+    Scope {
+        name: name.to_owned(),
+        title: own.and_then(|own| own.name.clone()).or_else(|| words.name.clone()),
+        description: own.and_then(|own| own.description.clone()).or_else(|| words.description.clone()),
     }
 }
 

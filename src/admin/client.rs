@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::member::Members;
 use super::{Answer, Context, Problem, lifetime, page_of};
+use crate::app::expressions;
 use crate::base::encode::{base64url, parse_base64, parse_base64url};
 use crate::base::form::Form;
 use crate::base::random::Random;
@@ -300,6 +301,18 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
         }
         client.metadata = metadata;
     }
+    let claims = members.object("claims")?;
+    let claims = claims.map(|claims| expressions::check_client(&claims)).transpose();
+    let claims = claims.map_err(|why| Problem::invalid("claims", why))?;
+    let allow_if = members.clearable("allow_if")?;
+    if let Some(Some(source)) = &allow_if {
+        expressions::check_expression(source)
+            .map_err(|why| Problem::invalid("allow_if", format!("allow_if: {why}")))?;
+    }
+    let mut rules = client.rules.take().unwrap_or_default();
+    rules.claims = claims.unwrap_or(rules.claims);
+    rules.allow_if = allow_if.unwrap_or(rules.allow_if);
+    client.rules = Some(rules).filter(|rules| !rules.is_empty());
     // What we show and nobody sets, so that what was shown can be sent back.
     for name in ["client_id_issued_at", "client_secret_expires_at", "updated_at", "logo_media_type"] {
         members.take(name);
@@ -591,6 +604,16 @@ async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Va
     }
     if !client.metadata.is_empty() {
         put("metadata", client.metadata.clone().into());
+    }
+    if let Some(rules) = &client.rules {
+        let claims: Map<String, Value> =
+            rules.claims.iter().map(|(name, source)| (name.clone(), source.as_str().into())).collect();
+        if !claims.is_empty() {
+            put("claims", claims.into());
+        }
+        if let Some(source) = &rules.allow_if {
+            put("allow_if", source.as_str().into());
+        }
     }
     // An owner who was deleted is none.
     if let Some(owner) = &client.owner

@@ -93,6 +93,8 @@ pub fn context(app: &App, caller: Caller) -> Context<'_> {
         clock: &app.clock,
         random: &app.random,
         passwords: &app.passwords,
+        hooks: &app.hooks,
+        settings: &app.settings,
         schedule: rotation::schedule(&app.settings),
         local: caller == Caller::Local,
     }

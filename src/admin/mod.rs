@@ -11,6 +11,7 @@
 //! | `users` | `GET` (a list), `POST` |
 //! | `users/{username}` | `GET`, `PATCH`, `DELETE`, `PUT`: make them, or change what is named but the password |
 //! | `users/{username}/password` | `PUT` |
+//! | `claims` | `GET`: what `client` would be told of `user` for `scope` |
 //! | `keys` | `GET` (a list), `POST`: make or import one |
 //! | `keys/{kid}` | `GET`, `DELETE` |
 //! | `keys/{kid}/promote`, `keys/{kid}/retire` | `POST` |
@@ -26,6 +27,7 @@ pub mod http;
 mod key;
 mod lifetime;
 mod member;
+mod preview;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -33,11 +35,13 @@ mod user;
 
 use serde_json::{Map, Value};
 
+use crate::app::hook::Hooks;
 use crate::app::password::Passwords;
 use crate::base::clock::Clock;
 use crate::base::form::{self, Form};
 use crate::base::random::Random;
 use crate::model::key::Schedule;
+use crate::settings::Settings;
 use crate::store::Store;
 
 pub use problem::Problem;
@@ -63,6 +67,10 @@ pub struct Context<'a> {
     pub random: &'a Random,
     /// Hashes passwords.
     pub passwords: &'a Passwords,
+    /// What makes claims.
+    pub hooks: &'a Hooks,
+    /// The settings in force.
+    pub settings: &'a Settings,
     /// How signing keys change by themselves.
     pub schedule: Schedule,
     /// Whether the caller is this machine's operator at a terminal, who may have private keys.
@@ -180,6 +188,7 @@ async fn route(context: &Context<'_>, call: Call) -> Result<Answer, Problem> {
         (Method::Patch, ["users", name]) => user::update(context, name, body).await,
         (Method::Delete, ["users", name]) => user::delete(context, name).await,
         (Method::Put, ["users", name, "password"]) => user::set_password(context, name, body).await,
+        (Method::Get, ["claims"]) => preview::claims(context, &query).await,
         (Method::Get, ["keys"]) => key::list(context).await,
         (Method::Post, ["keys"]) => key::create(context, body).await,
         (Method::Get, ["keys", kid]) => key::show(context, kid).await,

@@ -5,7 +5,7 @@ use crate::base::clock::{FixedClock, Timestamp};
 use crate::base::secret::Secret;
 use crate::jose::seal::ServerKey;
 use crate::model::id::ClientId;
-use crate::settings;
+use crate::settings::{self, Sources};
 use crate::store::Options;
 use serde_json::json;
 use std::time::Duration;
@@ -28,6 +28,7 @@ struct Office {
     hands: FixedClock,
     random: Random,
     passwords: Passwords,
+    settings: Settings,
 }
 
 impl Office {
@@ -40,6 +41,7 @@ impl Office {
             clock: Clock::Fixed(hands.clone()),
             hands,
             passwords: Passwords::new(&cost, &random),
+            settings: Settings::load(&Sources::default()).unwrap(),
             random,
         }
     }
@@ -53,6 +55,8 @@ impl Office {
             clock: &self.clock,
             random: &self.random,
             passwords: &self.passwords,
+            hooks: &Hooks::of(&self.settings),
+            settings: &self.settings,
             schedule: SCHEDULE,
             local,
         };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::expressions::Expressions;
 use super::fault::Fault;
 use crate::base::secret::Secret;
 use crate::model::client::Client;
@@ -18,7 +19,9 @@ use crate::model::event::Event;
 use crate::model::id::{SessionId, UserId};
 use crate::model::scope::Scope;
 use crate::model::user::User;
+use crate::protocol::claims_request::Wish;
 use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::settings::Settings;
 
 /// The greatest length of `sub` (OpenID Connect Core 1.0 section 2).
 const MAX_SUBJECT: usize = 255;
@@ -55,8 +58,11 @@ pub struct About<'a> {
     pub client: &'a Client,
     /// Who granted it; nobody where the client asked for itself.
     pub user: Option<&'a User>,
-    /// Its scope.
+    /// Its scope. None of it where only single claims were asked for, in an ID token.
     pub scope: &'a Scope,
+    /// Claims that the client asked for by name, for this very answer (OpenID Connect Core 1.0 section 5.5). They may be given as
+    /// though their scopes were in `scope`.
+    pub asked: &'a [Wish],
 }
 
 /// A session that is about to end because its user logs out.
@@ -162,6 +168,17 @@ impl Hooks {
     /// Each of them.
     pub fn all(&self) -> &[Arc<dyn Hook>] {
         &self.0
+    }
+
+    /// Those that the settings make.
+    pub fn of(settings: &Settings) -> Self {
+        Self(vec![Arc::new(Expressions::new(settings))])
+    }
+
+    /// The same with another one in the first place.
+    #[must_use]
+    pub fn with_first(&self, hook: Arc<dyn Hook>) -> Self {
+        Self(std::iter::once(hook).chain(self.0.iter().skip(1).cloned()).collect())
     }
 
     /// [`Hook::subject`], or else the user's id.

@@ -1,8 +1,8 @@
 //! Minting: the only place where codes, tokens and ID tokens come into being.
 
 use super::App;
+use super::claims::Told;
 use super::fault::Fault;
-use super::hook::About;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::jose::hash::left_half_hash;
@@ -12,7 +12,6 @@ use crate::model::grant::{AccessToken, Challenge, Code, Grant, NewTokens, Refres
 use crate::model::id::{AccessTokenId, Bearer, BearerKind, CodeId, GrantId, Id, RefreshTokenId, SessionId};
 use crate::model::scope::Scope;
 use crate::model::user::User;
-use crate::protocol::claims::id_token_claims;
 use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::id_token::IdToken;
 use crate::protocol::scope::OPENID;
@@ -244,11 +243,7 @@ pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) ->
     let asked = grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
     let alone = beside.access.is_none() && beside.code.is_none();
     let with_scope = alone || client.include_claims.unwrap_or(app.settings.id_token.include_claims);
-    let about = About { client, user: Some(user), scope };
-    let mut claims = id_token_claims(user, with_scope.then_some(scope), asked.as_ref());
-    if with_scope {
-        claims = app.hooks.claims(claims, about).await?;
-    }
+    let told = Told { client, user, scope, asked: asked.as_ref() };
     let hash = |value: &Secret| left_half_hash(client.id_token_algorithm, value.expose());
     let payload = IdToken {
         issuer: app.issuer.as_str(),
@@ -262,7 +257,7 @@ pub async fn id_token(app: &App, occasion: &Occasion<'_>, beside: Beside<'_>) ->
         at_hash: beside.access.map(hash).as_deref(),
         c_hash: beside.code.map(hash).as_deref(),
         session: grant.session,
-        claims: app.hooks.id_token(claims, about).await?,
+        claims: told.in_id_token(&app.hooks, with_scope).await?,
     }
     .to_json();
     app.keys.sign(&app.store, client, payload).await

@@ -6,12 +6,14 @@ pub mod address;
 pub mod body;
 pub mod browser;
 pub mod browser_state;
+pub mod claims;
 pub mod cookie;
 pub mod cors;
 pub mod csrf;
 pub mod development;
 pub mod document;
 pub mod event;
+pub mod expressions;
 pub mod fault;
 pub mod header;
 pub mod hook;
@@ -46,6 +48,7 @@ use crate::jose::alg::Algorithm;
 use crate::jose::mac::MacKey;
 use crate::jose::seal::Sealer;
 use crate::model::client::GrantType;
+use crate::model::scope::Scope;
 use crate::page::{Frame, Locale, Page, PageError, Pages};
 use crate::protocol::discovery::{Metadata, Offer};
 use crate::protocol::issuer::{Endpoint, Issuer};
@@ -108,6 +111,8 @@ pub struct App {
     pub hooks: Hooks,
     /// Those of the program around.
     own_hooks: Vec<Arc<dyn Hook>>,
+    /// The scopes that every client may ask for beside the standard ones, from the settings.
+    pub scopes: Scope,
     /// The origins of clients.
     pub origins: Arc<Origins>,
     /// The lifetimes that clients have of their own.
@@ -214,14 +219,17 @@ impl App {
             BrowserState::new(Site::of(&issuer), store.server_key(), anonymous_key, random.clone())
         });
         let grant_types = grant_types(&settings);
+        let scopes: Scope = settings.scopes.keys().map(String::as_str).collect();
+        let scope_names: Vec<String> = settings.scopes.keys().cloned().collect();
+        let claim_names: Vec<String> = expressions::names(&settings);
         let metadata = Metadata::new(&Offer {
             issuer: &issuer,
             endpoints: &endpoints,
             grant_types: &grant_types,
             algorithms: &Algorithm::ALL,
             plain_challenge: settings.pkce.plain,
-            scopes: &[],
-            claims: &[],
+            scopes: &scope_names,
+            claims: &claim_names,
             ui_locales: &languages,
         });
         let discovery = serde_json::to_vec(&metadata).map_err(StartError::Discovery)?;
@@ -243,7 +251,8 @@ impl App {
             front_tokens: Arc::default(),
             failed_logins: Arc::default(),
             receivers: Vec::new(),
-            hooks: Hooks::default(),
+            hooks: Hooks::of(&settings),
+            scopes,
             own_hooks: Vec::new(),
             origins: Arc::default(),
             own_lifetimes: Arc::default(),

@@ -144,6 +144,11 @@ impl Administration {
         self.call(Method::Get, address, Value::Null)
     }
 
+    /// Shows what is at an address for a query.
+    pub(super) fn find(&self, address: &[&str], query: Form) -> Result<Map<String, Value>, Failure> {
+        self.ask(Method::Get, address, query, Value::Null)
+    }
+
     /// A whole list, however many pages it has.
     pub(super) fn list(&self, address: &str) -> Result<Vec<Value>, Failure> {
         let mut items = Vec::new();

@@ -78,6 +78,12 @@ pub(super) struct CreateClient {
     /// its terms of service
     #[argh(option, arg_name = "URI")]
     tos_uri: Option<String>,
+    /// a claim that it is given, such as team=user.claims.team: an expression, as in [claims]
+    #[argh(option, arg_name = "NAME=EXPRESSION")]
+    claim: Vec<String>,
+    /// who may go on to it, such as "'staff' in user.claims.groups": an expression
+    #[argh(option, arg_name = "EXPRESSION")]
+    allow_if: Option<String>,
     /// an e-mail address of its makers
     #[argh(option, arg_name = "EMAIL")]
     contact: Vec<String>,
@@ -148,10 +154,20 @@ impl CreateClient {
             ("id_token_lifetime", self.id_token_lifetime),
             ("refresh_token_idle_lifetime", self.refresh_token_idle_lifetime),
             ("refresh_token_lifetime", self.refresh_token_lifetime),
+            ("allow_if", self.allow_if),
         ] {
             if let Some(value) = value {
                 body.insert(name.into(), value.into());
             }
+        }
+        if !self.claim.is_empty() {
+            let pair = |text: &String| {
+                let (name, expression) = text.split_once('=')?;
+                Some((name.to_owned(), Value::from(expression)))
+            };
+            let claims: Option<Map<String, Value>> = self.claim.iter().map(pair).collect();
+            let wrong = || Failure::usage(&["createclient".to_owned()], "--claim needs NAME=EXPRESSION");
+            body.insert("claims".into(), claims.ok_or_else(wrong)?.into());
         }
         for (name, values) in [
             ("redirect_uris", self.redirect_uri),

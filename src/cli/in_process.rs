@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use crate::admin::{self, Answer, Call, Context};
+use crate::app::hook::Hooks;
 use crate::app::password::Passwords;
 use crate::app::{event, rotation};
 use crate::base::clock::Clock;
@@ -21,6 +22,8 @@ pub(super) struct InProcess {
     random: Random,
     passwords: Passwords,
     schedule: Schedule,
+    hooks: Hooks,
+    settings: Settings,
     /// The files that were made for it a moment ago.
     made: Vec<PathBuf>,
 }
@@ -63,7 +66,16 @@ impl InProcess {
         let passwords = Passwords::new(&settings.password, &random);
         let clock = Clock::System;
         store.keep_events(event::ledger(settings, &clock));
-        Self { store, clock, random, passwords, schedule: rotation::schedule(settings), made }
+        Self {
+            store,
+            clock,
+            random,
+            passwords,
+            schedule: rotation::schedule(settings),
+            hooks: Hooks::of(settings),
+            settings: settings.clone(),
+            made,
+        }
     }
 
     /// Makes a call.
@@ -73,6 +85,8 @@ impl InProcess {
             clock: &self.clock,
             random: &self.random,
             passwords: &self.passwords,
+            hooks: &self.hooks,
+            settings: &self.settings,
             schedule: self.schedule,
             local: true,
         };

@@ -6,6 +6,7 @@
 
 mod administration;
 mod argument;
+mod claims;
 mod client;
 mod config;
 mod createclient;
@@ -81,6 +82,7 @@ enum Command {
     User(user::User),
     Key(key::Key),
     Event(event::Event),
+    Claims(claims::Claims),
     Config(config::Config),
     Healthcheck(healthcheck::Healthcheck),
     Version(version::Version),
@@ -149,7 +151,8 @@ impl Command {
             | Self::Client(_)
             | Self::User(_)
             | Self::Key(_)
-            | Self::Event(_) => true,
+            | Self::Event(_)
+            | Self::Claims(_) => true,
             Self::Dev(_)
             | Self::Init(_)
             | Self::Serve(_)
@@ -171,6 +174,7 @@ impl Command {
             Self::User(command) => command.run(invocation),
             Self::Key(command) => command.run(invocation),
             Self::Event(command) => command.run(invocation),
+            Self::Claims(command) => command.run(invocation),
             Self::Config(command) => command.run(invocation),
             Self::Healthcheck(command) => command.run(invocation),
             Self::Version(command) => command.run(invocation),

@@ -135,6 +135,8 @@ async fn call(app: &App, seed: &Seed, method: Method, list: &str, name: &str, bo
         clock: &app.clock,
         random: &random,
         passwords: &app.passwords,
+        hooks: &app.hooks,
+        settings: &app.settings,
         schedule: rotation::schedule(&app.settings),
         local: true,
     };

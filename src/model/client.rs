@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::codec;
 use super::id::{ClientId, UserId};
 use super::logo::Logo;
+use super::rules::Rules;
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
@@ -259,6 +260,9 @@ pub struct Client {
     /// `include_claims`: whether its ID tokens carry the claims of the scope beside an access token; `None` is as the settings say.
     #[n(28)]
     pub include_claims: Option<bool>,
+    /// What was decided for it in expressions.
+    #[n(26)]
+    pub rules: Option<Rules>,
 }
 
 /// How long what a client gets lives; `None` is as the settings say.
@@ -314,6 +318,7 @@ impl Client {
             logo: None,
             lifetimes: Lifetimes::default(),
             include_claims: None,
+            rules: None,
         }
     }
 

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod id;
 pub mod key;
 pub mod logo;
+pub mod rules;
 pub mod scope;
 pub mod session;
 pub mod user;

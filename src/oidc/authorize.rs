@@ -86,7 +86,7 @@ async fn validate(app: &App, request: &Request, form: &Form) -> Result<ControlFl
         Ok(target) => target,
         Err(cause) => return Err(unproven(app, cause, form, Some(&client)).await?),
     };
-    let policy = Policy { plain_challenge: app.settings.pkce.plain };
+    let policy = Policy { plain_challenge: app.settings.pkce.plain, scopes: &app.scopes };
     match AuthorizeRequest::parse(form, &client, &target, policy, request.now()) {
         Ok(asked) => Ok(ControlFlow::Continue(Pending::new(asked))),
         Err(error) => refuse(app, request, &client, &target, &error).map(ControlFlow::Break),
@@ -166,7 +166,7 @@ async fn step(
     };
     let next = next_step(&facts);
     if let (Step::Consent | Step::Respond, Some(login)) = (next, &session) {
-        app.hooks.admit(About { client, user: Some(&login.user), scope: &asked.scope }).await?;
+        app.hooks.admit(About { client, user: Some(&login.user), scope: &asked.scope, asked: &[] }).await?;
     }
     match (next, &session) {
         (Step::Refuse(code), _) => Err(OAuthError::new(code, "the user would have to take part first").into()),

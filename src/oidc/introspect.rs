@@ -97,7 +97,7 @@ async fn tell<T>(
     }
     let user = found.user.as_deref();
     let subject = user.map(|user| app.hooks.subject(user, client)).transpose()?;
-    let more = app.hooks.introspection(About { client, user, scope: token.scope }).await?;
+    let more = app.hooks.introspection(About { client, user, scope: token.scope, asked: &[] }).await?;
     let answer = Answer::new(&app.issuer, client, user.zip(subject.as_deref()), token).with(more);
     let answer = if settings.include_scope { answer.with_scope(token) } else { answer };
     Ok(Ok(Reply::json(&answer)))

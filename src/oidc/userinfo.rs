@@ -4,14 +4,13 @@ use hyper::Method;
 
 use crate::app::App;
 use crate::app::access;
+use crate::app::claims::Told;
 use crate::app::fault::Fault;
-use crate::app::hook::About;
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::base::secret::Secret;
 use crate::model::scope::Scope;
 use crate::protocol::bearer;
-use crate::protocol::claims::userinfo_claims;
 use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::scope::OPENID;
 
@@ -26,11 +25,8 @@ pub async fn userinfo(app: &App, request: &mut Request) -> Result<Reply, Fault> 
     // What a client got for itself says nothing about anybody.
     let user = access.user.as_deref().ok_or_else(bearer::no_user)?;
     let asked = access.grant.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
-    let subject = app.hooks.subject(user, &client)?;
-    let scope = &access.token.scope;
-    let claims = userinfo_claims(user, &subject, scope, asked.as_ref());
-    let mut claims = app.hooks.claims(claims, About { client: &client, user: Some(user), scope }).await?;
-    claims.insert("sub".to_owned(), subject.into());
+    let told = Told { client: &client, user, scope: &access.token.scope, asked: asked.as_ref() };
+    let claims = told.at_userinfo(&app.hooks).await?;
     Ok(Reply::json(&claims).no_store())
 }
 

@@ -164,10 +164,12 @@ impl Display {
 }
 
 /// What a deployment allows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Policy {
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
     /// Take the code challenge method `plain`.
     pub plain_challenge: bool,
+    /// The scopes that every client may ask for, beside the standard ones.
+    pub scopes: &'a Scope,
 }
 
 /// A valid authorization request: what is carried along until the user has logged in and agreed.
@@ -242,7 +244,7 @@ impl AuthorizeRequest {
         form: &Form,
         client: &Client,
         target: &Target,
-        policy: Policy,
+        policy: Policy<'_>,
         now: Timestamp,
     ) -> Result<Self, OAuthError> {
         refuse_repeated(form)?;
@@ -251,7 +253,7 @@ impl AuthorizeRequest {
         let response_type = parse_response_type(form, client)?;
         let response_mode = parse_response_mode(form, response_type)?;
         let state = bounded(form, "state", MAX_STATE)?;
-        let scope = parse_scope(form, client, response_type)?;
+        let scope = parse_scope(form, client, policy.scopes, response_type)?;
         let challenge = parse_challenge(form, client, response_type, policy)?;
         let nonce = parse_nonce(form, response_type)?;
         let prompt = Prompt::parse(bounded(form, "prompt", MAX_TEXT)?.unwrap_or_default())?;
@@ -385,7 +387,7 @@ fn parse_response_mode(form: &Form, response_type: ResponseType) -> Result<Respo
 
 /// RFC 6749 section 3.3 and OpenID Connect Core 1.0 section 3.1.2.1. No scope at all is fine for plain OAuth 2.0, which has no
 /// ID tokens.
-fn parse_scope(form: &Form, client: &Client, response_type: ResponseType) -> Result<Scope, OAuthError> {
+fn parse_scope(form: &Form, client: &Client, known: &Scope, response_type: ResponseType) -> Result<Scope, OAuthError> {
     let asked = scope::parse(bounded(form, "scope", MAX_SCOPE)?.unwrap_or_default())?;
     if response_type.has(ResponseType::ID_TOKEN) && !asked.contains(scope::OPENID) {
         return Err(OAuthError::new(
@@ -393,7 +395,7 @@ fn parse_scope(form: &Form, client: &Client, response_type: ResponseType) -> Res
             format!("the response_type {response_type} needs the scope openid"),
         ));
     }
-    Ok(scope::grant(&asked, client, response_type))
+    Ok(scope::grant(&asked, client, known, response_type))
 }
 
 /// OpenID Connect Core 1.0 sections 3.2.2.1 and 3.3.2.11: an ID token that comes through the browser must be tied to the
@@ -411,7 +413,7 @@ fn parse_challenge(
     form: &Form,
     client: &Client,
     response_type: ResponseType,
-    policy: Policy,
+    policy: Policy<'_>,
 ) -> Result<Option<Challenge>, OAuthError> {
     let challenge = pkce::parse_challenge(form, policy.plain_challenge)?;
     if !response_type.has(ResponseType::CODE) {

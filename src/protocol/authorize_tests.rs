@@ -32,13 +32,16 @@ fn form(changes: &[(&str, &str)]) -> Form {
     kept.chain(changes.iter().copied()).collect()
 }
 
-fn parse_for(client: &Client, form: &Form, policy: Policy) -> Result<AuthorizeRequest, OAuthError> {
+static NO_SCOPES: Scope = Scope::empty();
+const POLICY: Policy<'static> = Policy { plain_challenge: false, scopes: &NO_SCOPES };
+
+fn parse_for(client: &Client, form: &Form, policy: Policy<'_>) -> Result<AuthorizeRequest, OAuthError> {
     let target = prove_target(form, client, &issuer(), Beside::Nothing).unwrap();
     AuthorizeRequest::parse(form, client, &target, policy, NOW)
 }
 
 fn parse(changes: &[(&str, &str)]) -> Result<AuthorizeRequest, OAuthError> {
-    parse_for(&client(), &form(changes), Policy::default())
+    parse_for(&client(), &form(changes), POLICY)
 }
 
 fn refused(changes: &[(&str, &str)]) -> ErrorCode {
@@ -222,7 +225,7 @@ fn rfc6749_3_3_a_request_without_openid_is_plain_oauth() {
 fn rfc6749_4_1_2_1_a_client_gets_only_what_it_is_registered_for() {
     let mut other = client();
     other.response_types = vec![ResponseType::ID_TOKEN];
-    let refused = |client: &Client| parse_for(client, &form(&[]), Policy::default()).unwrap_err().code();
+    let refused = |client: &Client| parse_for(client, &form(&[]), POLICY).unwrap_err().code();
     assert_eq!(refused(&other), ErrorCode::UnauthorizedClient);
     other.response_types = vec![ResponseType::CODE];
     other.grant_types = vec![GrantType::RefreshToken];
@@ -237,12 +240,12 @@ fn rfc9700_2_1_1_public_clients_and_those_that_want_to_use_pkce() {
     let s256 = form(&[("code_challenge", CHALLENGE), ("code_challenge_method", "S256")]);
     let plain = form(&[("code_challenge", CHALLENGE)]);
     for client in [&strict, &public] {
-        assert!(parse_for(client, &form(&[]), Policy::default()).is_err());
-        assert!(parse_for(client, &s256, Policy::default()).is_ok());
-        assert!(parse_for(client, &plain, Policy::default()).is_err());
-        assert!(parse_for(client, &plain, Policy { plain_challenge: true }).is_ok());
+        assert!(parse_for(client, &form(&[]), POLICY).is_err());
+        assert!(parse_for(client, &s256, POLICY).is_ok());
+        assert!(parse_for(client, &plain, POLICY).is_err());
+        assert!(parse_for(client, &plain, Policy { plain_challenge: true, ..POLICY }).is_ok());
     }
-    assert!(parse_for(&client(), &form(&[]), Policy::default()).is_ok());
+    assert!(parse_for(&client(), &form(&[]), POLICY).is_ok());
 }
 
 #[test]

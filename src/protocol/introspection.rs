@@ -51,7 +51,8 @@ pub struct Answer<'a> {
 }
 
 /// What is said of a token by us alone.
-const OWN: [&str; 10] = ["active", "scope", "client_id", "username", "token_type", "exp", "iat", "sub", "aud", "iss"];
+pub const OWN: [&str; 10] =
+    ["active", "scope", "client_id", "username", "token_type", "exp", "iat", "sub", "aud", "iss"];
 
 impl<'a> Answer<'a> {
     /// What is told of a token that `client` got from a user, known to it by this subject, or for itself. Its audience is the

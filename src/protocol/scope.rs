@@ -73,14 +73,15 @@ pub fn parse(text: &str) -> Result<Scope, OAuthError> {
 }
 
 /// RFC 6749 section 3.3 and OpenID Connect Core 1.0 section 3.1.2.1: what an authorization request is granted of what it
-/// asks for: the standard scopes and those of the client's own list. Others are ignored.
+/// asks for: the standard scopes, those of the client's own list, and those that are `known` for every client. Others are
+/// ignored.
 ///
 /// `offline_access` is granted to clients that may use refresh tokens only, and where a code is given out (OpenID Connect Core 1.0
 /// section 11).
-pub fn grant(asked: &Scope, client: &Client, response_type: ResponseType) -> Scope {
+pub fn grant(asked: &Scope, client: &Client, known: &Scope, response_type: ResponseType) -> Scope {
     asked.retain(|token| match token {
         OFFLINE_ACCESS => client.may_use(GrantType::RefreshToken) && response_type.has(ResponseType::CODE),
-        _ => STANDARD.iter().any(|(name, _)| *name == token) || client.scope.contains(token),
+        _ => STANDARD.iter().any(|(name, _)| *name == token) || client.scope.contains(token) || known.contains(token),
     })
 }
 
@@ -155,10 +156,18 @@ mod tests {
     #[test]
     fn rfc6749_3_3_unknown_scopes_are_ignored_and_the_clients_own_are_known() {
         let asked = Scope::parse("openid read:books email unknown offline_access");
-        assert_eq!(grant(&asked, &client(""), ResponseType::CODE).to_string(), "openid email offline_access");
         assert_eq!(
-            grant(&asked, &client("read:books x"), ResponseType::CODE).to_string(),
+            grant(&asked, &client(""), &Scope::empty(), ResponseType::CODE).to_string(),
+            "openid email offline_access"
+        );
+        assert_eq!(
+            grant(&asked, &client("read:books x"), &Scope::empty(), ResponseType::CODE).to_string(),
             "openid read:books email offline_access"
+        );
+        let known = Scope::parse("unknown x");
+        assert_eq!(
+            grant(&asked, &client(""), &known, ResponseType::CODE).to_string(),
+            "openid email unknown offline_access"
         );
     }
 
@@ -166,10 +175,10 @@ mod tests {
     fn oidc_core_11_offline_access_needs_the_refresh_grant_and_a_code() {
         let asked = Scope::parse("openid offline_access");
         let without = Client { grant_types: vec![GrantType::AuthorizationCode], ..client("offline_access") };
-        assert_eq!(grant(&asked, &without, ResponseType::CODE).to_string(), "openid");
-        assert_eq!(grant(&asked, &client(""), ResponseType::ID_TOKEN).to_string(), "openid");
+        assert_eq!(grant(&asked, &without, &Scope::empty(), ResponseType::CODE).to_string(), "openid");
+        assert_eq!(grant(&asked, &client(""), &Scope::empty(), ResponseType::ID_TOKEN).to_string(), "openid");
         let hybrid = ResponseType::CODE.with(ResponseType::ID_TOKEN);
-        assert_eq!(grant(&asked, &client(""), hybrid), asked);
+        assert_eq!(grant(&asked, &client(""), &Scope::empty(), hybrid), asked);
     }
 
     #[test]

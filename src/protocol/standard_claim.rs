@@ -239,6 +239,17 @@ fn check_name(name: &str) -> Result<(), ClaimError> {
     if RESERVED.contains(&name) { Err(ClaimError::Reserved) } else { Ok(()) }
 }
 
+/// Checks the name of a claim that somebody wants to set.
+///
+/// # Errors
+/// [`ClaimError::NoName`], [`ClaimError::Reserved`].
+pub fn check_own_name(name: &str) -> Result<(), ClaimError> {
+    if name.trim() != name || name.is_empty() || name.contains(char::is_control) {
+        return Err(ClaimError::NoName);
+    }
+    check_name(name)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -34,6 +34,8 @@ pub(super) const GIB: usize = 1024 * MIB;
 pub(super) struct Surroundings<'a> {
     /// Where relative paths begin.
     pub(super) directory: &'a Path,
+    /// Where the value was given.
+    pub(super) origin: Origin,
     /// For secrets given as `{ env = "NAME" }`.
     pub(super) environment: &'a BTreeMap<String, String>,
     /// For secrets given as `{ file = "PATH" }`; an error says what happened.
@@ -47,7 +49,9 @@ impl Surroundings<'_> {
             Origin::Default | Origin::File(..) => self.directory,
             Origin::Environment(_) | Origin::Flag => Path::new(""),
         };
-        Self { directory, ..*self }
+        // What isn't said of an entry was said of its table.
+        let origin = if *origin == Origin::Default { &self.origin } else { origin };
+        Self { directory, origin: origin.clone(), ..*self }
     }
 }
 

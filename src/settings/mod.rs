@@ -7,6 +7,7 @@
 mod admin_token;
 mod document;
 mod event_kinds;
+mod formula;
 mod kind;
 mod named;
 mod reference;
@@ -26,14 +27,16 @@ pub use admin_token::AdminToken;
 pub use document::{Entry, default_document};
 pub use reference::reference;
 
+pub use formula::{Formula, OF_CLAIMS, OF_USER};
 pub use schema::Key;
 pub use shared_key::SharedKey;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
     Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Events, ForwardAuth, Grants, Http, I18n, IdToken,
-    Introspection, KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Refresh,
-    ScopeSettings, ScopeWords, SessionManagement, Settings, Signing, Store, Templates, Throttle, Tls, Userinfo,
+    Introspection, KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Policy, Refresh,
+    ScopeSettings, ScopeWords, SessionManagement, Settings, Signing, Store, Sub, SubjectMode, Templates, Throttle, Tls,
+    Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;
@@ -132,6 +135,12 @@ impl Settings {
                 &["issuer"],
                 "must be https, or http on this machine (localhost, 127.0.0.1, [::1]); http.insecure = true \
                  takes it anyway",
+            ));
+        }
+        if (self.sub.mode == SubjectMode::Expression) != self.sub.expression.is_some() {
+            return Err(self.conflict(
+                &["sub.mode", "sub.expression"],
+                "sub.expression goes with sub.mode = \"expression\", and that with it",
             ));
         }
         if self.tls.cert.is_some() != self.tls.key.is_some() {

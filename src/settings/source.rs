@@ -227,10 +227,8 @@ impl<'a> Given<'a> {
                 (Some(key), _) if !value.is_empty() => {
                     self.values.insert(key.name, (origin, Written::Bare(value.clone())));
                 }
-                (None, Some(key)) if rest.contains("__") => {
-                    if !value.is_empty() {
-                        self.add_entry(key, &path.collect::<Vec<_>>(), &origin, value);
-                    }
+                (None, Some(key)) if rest.contains("__") && !value.is_empty() => {
+                    self.add_entry(key, &path.collect::<Vec<_>>(), &origin, value);
                 }
                 (None, None) if rest.contains("__") => {
                     let name = rest.to_lowercase().replace("__", ".");
@@ -251,7 +249,7 @@ impl<'a> Given<'a> {
         // What a shell or a container says is relative to where it says it; what the file says, to the file. A table may be
         // of both, so it is for each of its entries to look.
         let directory = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let around = Surroundings { directory, environment: self.environment, read_file };
+        let around = Surroundings { directory, origin: origin.clone(), environment: self.environment, read_file };
         let is_table = find(name).is_some_and(|key| key.named);
         let around = if is_table { around } else { around.at(&origin) };
         let value = kind.parse(&written, &around).map_err(|refusal| match refusal {

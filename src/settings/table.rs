@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::SettingsError;
 use super::admin_token::AdminToken;
 use super::event_kinds::EventPatterns;
+use super::formula::{Formula, OF_CLAIMS, OF_SUBJECT, OF_USER, Over, Steps};
 use super::kind::{
     BearerToken, Choice, DAY, FilePath, FilePaths, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB,
     MINUTE, Networks, Optional, Period, Prose, Refusal, SealingKey, SharedText, Size, Surroundings, Switch, Whole,
@@ -22,8 +23,10 @@ use super::written::Written;
 use crate::base::network::Network;
 use crate::model::event::EventKinds;
 use crate::model::scope::is_token;
+use crate::protocol::introspection;
 use crate::protocol::issuer::Issuer;
 use crate::protocol::lifetime;
+use crate::protocol::standard_claim::{self, StandardClaim};
 
 record! {
     /// A scope.
@@ -35,6 +38,9 @@ record! {
         /// Both in other languages, by language tag. The languages of the pages are those of their catalogues.
         translations: BTreeMap<String, ScopeWords>, Named { name: check_language, each: WordTable },
             like({ fr = { name = "Vos livres" } });
+        /// Claims that come with it.
+        claims: BTreeMap<String, Formula>, Named { name: check_claim, each: Over(OF_USER) },
+            like({ shelf = "user.claims.shelf" });
     }
 }
 
@@ -53,6 +59,27 @@ fn check_scope_name(name: &str) -> Result<(), String> {
     if is_token(name) { Ok(()) } else { Err(right.to_owned()) }
 }
 
+/// Names that mean something in ID tokens and UserInfo answers by themselves are nobody's.
+fn check_claim(name: &str) -> Result<(), String> {
+    standard_claim::check_own_name(name).map_err(|error| error.to_string())
+}
+
+fn check_standard_claim(name: &str) -> Result<(), String> {
+    check_claim(name)?;
+    match StandardClaim::find(name) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "{name} is no standard claim: write it below the scope that it belongs to, in \
+                             [scopes.NAME.claims]"
+        )),
+    }
+}
+
+fn check_member(name: &str) -> Result<(), String> {
+    check_claim(name)?;
+    if introspection::OWN.contains(&name) { Err("hallpass says this by itself".to_owned()) } else { Ok(()) }
+}
+
 fn check_language(tag: &str) -> Result<(), String> {
     if is_language_tag(tag) { Ok(()) } else { Err(format!("must be {}", LanguageTag.right())) }
 }
@@ -62,6 +89,11 @@ keys! {
         /// The URL that names this provider, in tokens and towards every client. Its path, if it has one, is the prefix
         /// of all addresses. Required by `hallpass serve`; http only on this machine, or with http.insecure.
         issuer: Option<Issuer>, Optional(IssuerUrl), like("https://id.example.com"), restart;
+        /// What the standard claims say (OpenID Connect Core 1.0 section 5.1), instead of what is kept of the user under the same
+        /// name. Claims come with the scopes that they belong to; others than the standard ones are for scopes.NAME.claims. A
+        /// claim whose expression is undefined, null or empty is left out, and so is one that can't be evaluated.
+        claims: BTreeMap<String, Formula>, Named { name: check_standard_claim, each: Over(OF_USER) },
+            like({ name = "user.claims.full_name", nickname = "user.claims.nick or user.username" }), named;
         /// Scopes of one's own, or other words for the standard ones: any name that RFC 6749 section 3.3 allows. Every client may ask
         /// for them. The environment can set those with names of small letters, digits and _ only
         /// (HALLPASS_SCOPES__BOOKS__NAME for name in [scopes.books]).
@@ -227,6 +259,10 @@ keys! {
         /// Put the claims of the granted scopes into every ID token; otherwise they are at the userinfo endpoint, and in an
         /// ID token only where it comes without any access token (section 5.4). A client may have it otherwise.
         include_claims: bool = false, Switch;
+        /// Claims to set in every ID token, or to take out of it where the expression is undefined. Of several tables each
+        /// sees in claims what the one before it has made. What the protocol says there (iss, sub, aud, …) can't be set.
+        claims: Vec<BTreeMap<String, Formula>>, Steps(Named { name: check_claim, each: Over(OF_CLAIMS) }),
+            like({ department = "user.claims.department" });
     }
 
     /// Grant types that are not for everybody.
@@ -242,6 +278,28 @@ keys! {
         validate_audience: bool = true, Switch;
         /// Tell what a token may be used for (`scope`).
         include_scope: bool = false, Switch;
+        /// Members to add to what is told of a token that holds. Of several tables each sees in claims what the one before it
+        /// has made. There is no user where a client got the token for itself.
+        claims: Vec<BTreeMap<String, Formula>>, Steps(Named { name: check_member, each: Over(OF_CLAIMS) }),
+            like({ tenant = "client.metadata.tenant" });
+    }
+
+    /// What users are called towards clients: the claim sub (OpenID Connect Core 1.0 sections 2 and 8). Clients know their users
+    /// by it, so a change makes strangers of them all.
+    sub: Sub {
+        /// user_id is the user's id; uuid is a UUID that is made of the id; email is their e-mail address, expression what
+        /// sub.expression says. It must never change for a user, and never be given to another: with email both are for you to
+        /// see to, when people change their addresses. Who has none can't log in.
+        mode: SubjectMode = "user_id", Choice(&SubjectMode::NAMES);
+        /// A text of 1 to 255 characters of ASCII that is this user's alone, forever.
+        expression: Option<Formula>, Optional(Over(OF_SUBJECT)), like("user.claims.employee_number");
+    }
+
+    /// Who may log in.
+    policy: Policy {
+        /// Whether a user who has logged in may go on to a client. Who may not is refused with access_denied, and so is
+        /// everybody while it can't be evaluated.
+        allow_if: Option<Formula>, Optional(Over(OF_USER)), like("'staff' in user.claims.groups");
     }
 
     /// Protected resources behind a proxy that asks before it lets a request through (nginx auth_request, Traefik ForwardAuth,
@@ -329,6 +387,24 @@ keys! {
         /// For how long others may keep them; 0 makes them ask every time.
         cache_control: Duration = "1h", Period(0..=7 * DAY);
     }
+}
+
+/// What users are called towards clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectMode {
+    /// By their ids.
+    UserId,
+    /// By UUIDs made of their ids.
+    Uuid,
+    /// By their e-mail addresses.
+    Email,
+    /// As an expression says.
+    Expression,
+}
+
+impl SubjectMode {
+    const NAMES: [(&'static str, Self); 4] =
+        [("user_id", Self::UserId), ("uuid", Self::Uuid), ("email", Self::Email), ("expression", Self::Expression)];
 }
 
 /// Where a browser goes after a logout for which no address is named.

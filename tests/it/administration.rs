@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use hallpass::admin::{self, Call, Method};
+use hallpass::app::hook::Hooks;
 use hallpass::app::password::Passwords;
 use hallpass::app::rotation;
 use hallpass::base::clock::Clock;
@@ -143,8 +144,16 @@ async fn contents(store: &Path) -> Value {
     let (clock, random) = (Clock::System, Random::System);
     let passwords = Passwords::new(&settings.password, &random);
     let schedule = rotation::schedule(&settings);
-    let context =
-        admin::Context { store: &store, clock: &clock, random: &random, passwords: &passwords, schedule, local: true };
+    let context = admin::Context {
+        store: &store,
+        clock: &clock,
+        random: &random,
+        passwords: &passwords,
+        hooks: &Hooks::of(&settings),
+        settings: &settings,
+        schedule,
+        local: true,
+    };
     let mut contents = json!({});
     for list in ["clients", "users", "keys"] {
         let path = format!("{}{list}", admin::ROOT);

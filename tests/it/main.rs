@@ -13,6 +13,7 @@
 
 mod administration;
 mod authorize;
+mod claims;
 mod cli;
 mod client_auth;
 mod client_credentials;

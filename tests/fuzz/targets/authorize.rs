@@ -60,7 +60,7 @@ static HERE: LazyLock<Issuer> = LazyLock::new(|| Issuer::parse(ISSUER).expect("a
 fuzz_target!(|data: &[u8]| {
     let Some((policy, query)) = data.split_first() else { return };
     let Ok(form) = Form::parse(query) else { return };
-    let policy = Policy { plain_challenge: policy % 2 == 1 };
+    let policy = Policy { plain_challenge: policy % 2 == 1, scopes: &Scope::parse("read:books") };
     let sent: Vec<&str> = form.iter().filter(|(name, _)| *name == "client_id").map(|(_, value)| value).collect();
     match parse_client_id(&form) {
         Ok(id) => {

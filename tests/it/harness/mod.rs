@@ -255,9 +255,9 @@ impl Provider {
     }
 
     async fn call(&self, method: admin::Method, target: &str, query: Form, body: Value) -> Value {
-        let App { store, clock, random, passwords, .. } = &*self.app;
+        let App { store, clock, random, passwords, hooks, settings, .. } = &*self.app;
         let schedule = rotation::schedule(&self.app.settings);
-        let context = admin::Context { store, clock, random, passwords, schedule, local: true };
+        let context = admin::Context { store, clock, random, passwords, hooks, settings, schedule, local: true };
         let path = format!("{}{target}", admin::ROOT);
         let answer = admin::call(&context, admin::Call { method, path, query, body }).await;
         assert!((200..300).contains(&answer.status), "{target}: {answer:?}");

@@ -63,6 +63,7 @@ pub enum Good {
     Token,
     Members(fn(u64) -> Value),
     Page,
+    Preview,
     Playground,
     Callback,
     Ticket,
@@ -187,6 +188,8 @@ const CLIENT_MEMBERS: &[Parameter] = &[
     strict("contacts"),
     strict("owner"),
     strict("metadata"),
+    strict("claims"),
+    strict("allow_if"),
     strict("client_type"),
     strict("token_endpoint_auth_method"),
     strict("unheard_of"),
@@ -288,6 +291,7 @@ pub const TABLE: &[Endpoint] = rows! {
     "Administration" "DELETE" "users/{username}" Problem Query Good::Nothing, &[];
     "Administration" "PUT" "users/{username}/password" Problem Json Good::Members(|_| json!({ "password": PASSWORD })),
         &[free("password"), strict("unheard_of")];
+    "Administration" "GET" "claims" Problem Query Good::Preview, &[strict("user"), strict("client"), free("scope")];
     "Administration" "GET" "keys" Problem Query Good::Nothing, &[free("unheard_of")];
     "Administration" "POST" "keys" Problem Json Good::Members(|_| json!({ "pem": "no PEM" })),
         &[free("pem"), free("bits"), free("unheard_of")];

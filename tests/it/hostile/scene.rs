@@ -105,6 +105,10 @@ impl Scene {
         let mut members = Value::Null;
         match endpoint.good {
             Good::Nothing | Good::Page => {}
+            Good::Preview => {
+                let asked = [("user", ADA), ("client", CLIENT), ("scope", "openid")];
+                pairs.extend(asked.map(|(name, value)| (name, value.to_owned())));
+            }
             Good::Authorization => {
                 browser = self.ada.clone();
                 let sent = [
