@@ -38,6 +38,12 @@ impl From<Arc<App>> for Current {
     }
 }
 
+impl From<&Arc<App>> for Current {
+    fn from(app: &Arc<App>) -> Self {
+        Arc::clone(app).into()
+    }
+}
+
 impl Handler for Current {
     async fn handle(&self, request: Request) -> Reply {
         Routes(self.app()).handle(request).await
