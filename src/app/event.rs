@@ -7,22 +7,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::{Clock, Timestamp};
-use crate::model::event::{EventKind, Occurrence, Origin};
+use crate::model::event::{EventKind, EventKinds, Occurrence, Origin};
 use crate::model::id::UserId;
+use crate::outbound::Webhook;
 use crate::settings::Settings;
 use crate::store::{Ledger, Outbox, Store, origin};
 
 use bytes::Bytes;
 
-/// What the settings say about events.
-pub fn ledger(settings: &Settings, clock: &Clock) -> Ledger {
+/// What the settings say about events, and who is sent some of them.
+pub fn ledger(settings: &Settings, clock: &Clock, outboxes: Vec<Outbox>) -> Ledger {
     let events = &settings.events;
     Ledger {
         clock: clock.clone(),
         kept: events.kinds,
         keep: events.keep,
         max: events.max,
-        outboxes: Vec::new(),
+        outboxes,
         max_pending: events.max_pending,
         retry_for: events.retry_for,
     }
@@ -39,6 +40,37 @@ pub trait Receiver: Send + Sync {
 
 /// What has become of it.
 pub type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// A receiver of webhooks who wants events.
+#[derive(Debug)]
+pub struct EventHook {
+    outbox: Outbox,
+    webhook: Webhook,
+}
+
+impl EventHook {
+    /// Under this name what waits for them is kept: it has to stay the same. They get events of these kinds.
+    pub fn new(name: &str, kinds: EventKinds, webhook: Webhook) -> Self {
+        Self { outbox: Outbox { name: name.into(), kinds }, webhook }
+    }
+}
+
+impl Receiver for EventHook {
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn send<'a>(&'a self, id: &'a str, now: Timestamp, body: Bytes) -> Sent<'a> {
+        Box::pin(async move {
+            match self.webhook.send(id, now, body).await {
+                Ok(_) => Ok(()),
+                // What they say beside that they have it is of no interest.
+                Err(error) if error.is_taken() => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+}
 
 /// For how long further failures of the same kind are only counted.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -113,7 +145,7 @@ mod tests {
     fn store() -> Store {
         let settings = Settings::load(&Sources::default()).unwrap();
         let store = Store::in_memory(ServerKey::generate(&Random::System), &Options::default()).unwrap();
-        store.keep_events(ledger(&settings, &Clock::Fixed(FixedClock::new(NOW))));
+        store.keep_events(ledger(&settings, &Clock::Fixed(FixedClock::new(NOW)), Vec::new()));
         store
     }
 

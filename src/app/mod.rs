@@ -105,7 +105,7 @@ pub struct App {
     pub front_tokens: Arc<Outstanding>,
     /// The logins that failed in the last minute.
     pub failed_logins: Arc<FailedLogins>,
-    /// Who is sent events, by the settings.
+    /// Who is sent events. Those of the program around go along to whatever takes this one's place.
     pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is decided beyond what the provider does by itself: those of the settings, then those of the program around.
     pub hooks: Hooks,
@@ -168,7 +168,7 @@ impl App {
     /// # Errors
     /// A missing issuer, or a template that doesn't work.
     pub fn new(settings: Settings, store: Store, clock: Clock, random: Random) -> Result<Self, StartError> {
-        Self::assemble(settings, store, clock, random, None)
+        Ok(Self::assemble(settings, store, clock, random, None)?.with_receivers(Vec::new()))
     }
 
     /// The same for development: it is lenient, says so everywhere, and must not meet anybody's real users. `exposed` when
@@ -184,7 +184,7 @@ impl App {
         exposed: bool,
     ) -> Result<Self, StartError> {
         let development = Development::new(settings.require_issuer().map_err(StartError::Settings)?, exposed);
-        Self::assemble(settings, store, clock, random, Some(development))
+        Ok(Self::assemble(settings, store, clock, random, Some(development))?.with_receivers(Vec::new()))
     }
 
     fn assemble(
@@ -233,7 +233,6 @@ impl App {
             ui_locales: &languages,
         });
         let discovery = serde_json::to_vec(&metadata).map_err(StartError::Discovery)?;
-        store.keep_events(event::ledger(&settings, &clock));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let signing_width = settings.signing.max_concurrent.unwrap_or(cores);
         Ok(Self {
@@ -280,6 +279,17 @@ impl App {
         self
     }
 
+    /// The same, which sends events to these as well: each one that they want at least once, in their order, from the moment that
+    /// it happens, whether the program lives on or not.
+    #[must_use]
+    pub fn with_receivers(mut self, receivers: Vec<Arc<dyn Receiver>>) -> Self {
+        self.receivers.extend(receivers);
+        let outboxes = self.receivers.iter().map(|receiver| receiver.outbox().clone()).collect();
+        // In one step: a moment without them would lose what happens in it.
+        self.store.keep_events(event::ledger(&self.settings, &self.clock, outboxes));
+        self
+    }
+
     /// The same provider with other settings, to take this one's place. What is going on goes on: both share the store and its
     /// caches, the keys, the lanes, what failed logins have counted, codes and refresh tokens under way, and the program's own hooks.
     /// The rest is made anew.
@@ -303,7 +313,7 @@ impl App {
             own_lifetimes: Arc::clone(&self.own_lifetimes),
             ..fresh
         };
-        Ok(shared.with_hooks(self.own_hooks.clone()))
+        Ok(shared.with_hooks(self.own_hooks.clone()).with_receivers(self.receivers.clone()))
     }
 
     /// Which redirect URIs are good beside those that clients have registered.

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::answer::without_panic;
+use super::logging::EVENT;
 use crate::app::App;
 use crate::app::event::Receiver;
 use crate::app::hook::Hook;
@@ -92,6 +93,7 @@ fn log(event: &Event) {
         words.join(" ")
     });
     tracing::info!(
+        target: EVENT,
         event = what.kind.name(),
         user = what.user.as_ref().map(tracing::field::display),
         client = what.client.as_ref().map(tracing::field::display),
@@ -270,10 +272,16 @@ fn wait_after(failures: u32) -> Duration {
     (RETRY * 2_u32.pow(failures.saturating_sub(1).min(16))).min(LONGEST_RETRY)
 }
 
-/// What a receiver gets, as the Standard Webhooks convention has it: `type`, `timestamp`, and the event itself as `data`.
+/// The version of messages. It changes when what there is changes its meaning; what is new doesn't change it.
+const VERSION: u32 = 1;
+
+/// What a receiver gets, as the Standard Webhooks convention has it: `type`, `timestamp`, and the event itself as `data`; with the
+/// `version` and the `id` that stand in every message of ours.
 fn message(event: &Event) -> Bytes {
     let timestamp = format!("{}Z", event.at.calendar('T'));
-    let message = json!({ "type": event.what.kind.name(), "timestamp": timestamp, "data": event.to_json() });
+    let (kind, id) = (event.what.kind.name(), event.id.to_string());
+    let message =
+        json!({ "version": VERSION, "type": kind, "id": id, "timestamp": timestamp, "data": event.to_json() });
     message.to_string().into()
 }
 

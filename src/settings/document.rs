@@ -79,6 +79,8 @@ fn describe(key: &Key, text: &mut String) {
         text.push_str("# Not set by default; for example:\n");
     }
     let value = key.default.or(key.example).unwrap_or_default();
+    // The compiler breaks the text of a long list into lines.
+    let value = value.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     text.push_str(&format!("#{} = {value}\n", key.parts().1));
 }
 

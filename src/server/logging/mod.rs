@@ -22,6 +22,9 @@ use crate::settings::LogLevel;
 use line::{JsonLine, TextLine};
 use output::Output;
 
+/// The target of lines about events.
+pub(super) const EVENT: &str = "hallpass::event";
+
 /// The target of lines about requests.
 pub(super) const ACCESS: &str = "hallpass::access";
 

@@ -1,4 +1,4 @@
-//! Where lines go: to a thread that writes them, those about requests some at a time, all others at once. The order stays.
+//! Where lines go: to a thread that writes them, those about requests and events some at a time, all others at once. The order stays.
 //!
 //! Warnings, errors and what the server says of itself are waited for, so that they are there when the program ends. Whoever
 //! reads the log may stop reading: nobody waits for long then, and what finds no room is lost and counted.
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::ACCESS;
+use super::{ACCESS, EVENT};
 
 /// How long a line about a request may wait for others, at most. A process that is killed takes those along.
 const GATHER: Duration = Duration::from_millis(20);
@@ -137,7 +137,7 @@ impl Haste {
     fn of(metadata: &Metadata<'_>) -> Self {
         match metadata.target() {
             // The thread that writes can't wait for itself.
-            ACCESS | LOST => Self::None,
+            ACCESS | EVENT | LOST => Self::None,
             target if *metadata.level() <= Level::WARN || target.starts_with(SERVER) => Self::Waits,
             _ => Self::Some,
         }

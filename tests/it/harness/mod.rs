@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass::admin;
+use hallpass::app::event::Receiver;
 use hallpass::app::hook::Hook;
 use hallpass::app::{App, rotation};
 use hallpass::base::clock::{Clock, FixedClock, Timestamp};
@@ -95,7 +96,7 @@ impl Provider {
     /// The same with hooks, as a program has them that embeds the provider.
     pub async fn start_with_hooks(settings: &[(&str, &str)], hooks: Vec<Arc<dyn Hook>>) -> Self {
         let store = Store::in_memory(ServerKey::generate(&Random::seeded("server key")), &Options::default()).unwrap();
-        let provider = Self::serve_as(store, settings, FixedClock::new(START), false, hooks).await;
+        let provider = Self::serve_as(store, settings, FixedClock::new(START), false, hooks, Vec::new()).await;
         provider.fill().await;
         provider.add_key(RSA).await;
         provider
@@ -119,7 +120,7 @@ impl Provider {
     pub async fn start_for_development_with(settings: &[(&str, &str)]) -> Self {
         let key = ServerKey::generate(&Random::seeded("server key"));
         let store = Store::in_memory(key, &Options::default()).unwrap();
-        let provider = Self::serve_as(store, settings, FixedClock::new(START), true, Vec::new()).await;
+        let provider = Self::serve_as(store, settings, FixedClock::new(START), true, Vec::new(), Vec::new()).await;
         provider.fill().await;
         provider.add_key(RSA).await;
         let playground = provider.app.development.as_ref().unwrap().playground.clone();
@@ -142,8 +143,21 @@ impl Provider {
         provider
     }
 
+    /// The same, which sends events to these.
+    pub async fn start_on_with_receivers(path: &Path, receivers: Vec<Arc<dyn Receiver>>) -> Self {
+        let made = !path.exists();
+        let store = Store::open_or_create(path, None, &Options::default()).unwrap();
+        let clock = FixedClock::new(START);
+        let provider = Self::serve_as(store, &[("events.kinds", "[]")], clock, false, Vec::new(), receivers).await;
+        if made {
+            provider.add_key(RSA).await;
+            provider.fill().await;
+        }
+        provider
+    }
+
     async fn serve(store: Store, overrides: &[(&str, &str)], clock: FixedClock) -> Self {
-        Self::serve_as(store, overrides, clock, false, Vec::new()).await
+        Self::serve_as(store, overrides, clock, false, Vec::new(), Vec::new()).await
     }
 
     async fn serve_as(
@@ -152,6 +166,7 @@ impl Provider {
         clock: FixedClock,
         development: bool,
         hooks: Vec<Arc<dyn Hook>>,
+        receivers: Vec<Arc<dyn Receiver>>,
     ) -> Self {
         let listeners: Vec<TcpListener> = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let port = listeners[0].local_addr().unwrap().port().to_string();
@@ -167,7 +182,7 @@ impl Provider {
         } else {
             App::new(settings, store, time, Random::System).unwrap()
         };
-        let app = Arc::new(app.with_hooks(hooks));
+        let app = Arc::new(app.with_hooks(hooks).with_receivers(receivers));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn({
             let app = Arc::clone(&app);
