@@ -140,7 +140,7 @@ impl Worker {
         worker.refresh_token = tokens.refresh_token;
         match work {
             Work::Userinfo | Work::UserinfoExpressions => {
-                worker.caller.authorization = Some(format!("Bearer {}", tokens.access_token))
+                worker.caller.authorization = Some(format!("Bearer {}", tokens.access_token));
             }
             Work::Refresh => worker.caller.authorization = Some(basic()),
             Work::Introspection => {

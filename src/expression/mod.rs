@@ -174,7 +174,7 @@ fn is_of_the_text(kind: ErrorKind) -> bool {
 
 /// A value as JSON, if that isn't too large. Parts may occur many times in it, so it is counted while it is written.
 fn to_json(value: &minijinja::Value, left: &mut usize) -> Result<Value, ExpressionError> {
-    let size = 2 + value.as_str().map_or(0, str::len);
+    let size = value.as_str().map_or(8, |text| text.len() + 2);
     *left = left
         .checked_sub(size)
         .ok_or_else(|| ExpressionError(format!("its value is larger than {MAX_RESULT} bytes")))?;

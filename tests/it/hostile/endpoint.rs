@@ -291,7 +291,7 @@ pub const TABLE: &[Endpoint] = rows! {
     "Administration" "DELETE" "users/{username}" Problem Query Good::Nothing, &[];
     "Administration" "PUT" "users/{username}/password" Problem Json Good::Members(|_| json!({ "password": PASSWORD })),
         &[free("password"), strict("unheard_of")];
-    "Administration" "GET" "claims" Problem Query Good::Preview, &[strict("user"), strict("client"), free("scope")];
+    "Administration" "GET" "claims" Problem Query Good::Preview, &[free("user"), free("client"), free("scope")];
     "Administration" "GET" "keys" Problem Query Good::Nothing, &[free("unheard_of")];
     "Administration" "POST" "keys" Problem Json Good::Members(|_| json!({ "pem": "no PEM" })),
         &[free("pem"), free("bits"), free("unheard_of")];
