@@ -7,7 +7,7 @@ use hyper::StatusCode;
 
 use super::{Visit, account_view, client_view};
 use crate::app::App;
-use crate::app::browser;
+use crate::app::browser::{self, Proof};
 use crate::app::csrf;
 use crate::app::fault::Fault;
 use crate::app::known_browser;
@@ -55,7 +55,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     match outcome {
         Ok(user) => {
             let known = known_browser::remember(app, request, &user)?;
-            let (login, cookies) = browser::start_session(app, request, user).await?;
+            let (login, cookies) = browser::start_session(app, request, user, Proof::password(request.now())).await?;
             Ok(resume(app, request, visit.pending, Some(login)).await?.cookies(cookies).cookie(known))
         }
         Err(problem) => {

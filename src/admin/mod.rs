@@ -17,6 +17,7 @@
 //! | `keys/{kid}/promote`, `keys/{kid}/retire` | `POST` |
 //! | `keys/{kid}/private` | `GET`, for local callers only |
 //! | `events` | `GET` (a list, the newest first), with `kind`, `user`, `client`, `since` |
+//! | `logins/{handle}` | `GET`: who asks for a login of `login.external_url`, `POST`: who has logged in there |
 //!
 //! Lists are `{"items": […], "next": cursor or null}` and take `limit` and `after`. A success may carry `warnings`, a list
 //! of lines for people. A failure is a [`Problem`].
@@ -26,6 +27,7 @@ mod event;
 pub mod http;
 mod key;
 mod lifetime;
+mod login;
 mod member;
 mod preview;
 mod problem;
@@ -197,6 +199,8 @@ async fn route(context: &Context<'_>, call: Call) -> Result<Answer, Problem> {
         (Method::Post, ["keys", kid, "retire"]) => key::retire(context, kid).await,
         (Method::Get, ["keys", kid, "private"]) => key::export(context, kid).await,
         (Method::Get, ["events"]) => event::list(context, &query).await,
+        (Method::Get, ["logins", handle]) => login::show(context, handle).await,
+        (Method::Post, ["logins", handle]) => login::answer(context, handle, body).await,
         _ => Err(Problem::no_address(&path)),
     }
 }

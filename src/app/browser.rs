@@ -137,7 +137,23 @@ fn is_live(app: &App, request: &Request, held: &SessionContext) -> bool {
     held.session.is_live(&held.user, app.settings.lifetimes.session_idle, request.now())
 }
 
-/// Logs a user in who has just proved who they are, in place of whoever was logged in before, and gives the cookies for the
+/// How somebody has proved who they are.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// When.
+    pub auth_time: Timestamp,
+    /// How (RFC 8176).
+    pub amr: Vec<String>,
+}
+
+impl Proof {
+    /// With their password, at this moment.
+    pub fn password(now: Timestamp) -> Self {
+        Self { auth_time: now, amr: vec![login::AMR.to_owned()] }
+    }
+}
+
+/// Logs a user in who has proved who they are, in place of whoever was logged in before, and gives the cookies for the
 /// answer.
 ///
 /// # Errors
@@ -146,8 +162,9 @@ pub async fn start_session(
     app: &App,
     request: &Request,
     user: Arc<User>,
+    proof: Proof,
 ) -> Result<(SessionContext, Vec<SetCookie>), Fault> {
-    let (mut session, bearer) = new_session(app, request, &user);
+    let (mut session, bearer) = new_session(app, request, &user, proof);
     let held = held_session(app, request).await?;
     match &held {
         // However long they did nothing: what was granted before is still theirs, and ends with the next logout.
@@ -216,9 +233,9 @@ async fn ends_with(app: &App, sid: SessionId, now: Timestamp) -> Result<Option<E
     Ok(Some(EndedSession { sid, grants, needed_until: now + longest + EARLIER_SETTINGS }))
 }
 
-/// A session for a user who has just proved who they are, and its bearer value. Always a new one: a value that was in the
+/// A session for a user who has proved who they are, and its bearer value. Always a new one: a value that was in the
 /// browser before the login must not open what comes after it.
-fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
+fn new_session(app: &App, request: &Request, user: &User, proof: Proof) -> (Session, Bearer) {
     let now = request.now();
     let ends_at = now + app.settings.lifetimes.session;
     let bearer = Bearer::mint(ends_at, &app.random);
@@ -228,8 +245,8 @@ fn new_session(app: &App, request: &Request, user: &User) -> (Session, Bearer) {
         digest: bearer.digest(),
         user: user.id.clone(),
         user_generation: user.generation,
-        auth_time: now,
-        amr: vec![login::AMR.to_owned()],
+        auth_time: proof.auth_time,
+        amr: proof.amr,
         seen_at: now,
         ends_at,
         user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::hook::{About, Answer, Claims, Hook};
+use super::hook::{About, Admission, Answer, Arrival, Claims, Hook};
 use crate::base::encode::hex;
 use crate::base::secret::Digest;
 use crate::expression::{Expression, ExpressionError, Scene};
@@ -231,8 +231,10 @@ impl Hook for Expressions {
         Box::pin(ready(Ok(self.process(&self.id_token, claims, about))))
     }
 
-    fn admit<'a>(&'a self, about: About<'a>) -> Answer<'a, bool> {
-        Box::pin(ready(Ok(self.admits(about))))
+    fn admit<'a>(&'a self, arrival: Arrival<'a>) -> Answer<'a, Admission> {
+        let Arrival { client, user, scope, .. } = arrival;
+        let about = About { client, user: Some(user), scope, asked: &[] };
+        Box::pin(ready(Ok(if self.admits(about) { Admission::Continue } else { Admission::Deny(None) })))
     }
 
     fn introspection<'a>(&'a self, more: Claims, about: About<'a>) -> Answer<'a, Claims> {

@@ -10,21 +10,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::expressions::Expressions;
 use super::fault::Fault;
 use crate::base::secret::Secret;
+use crate::base::uri::parse_address;
 use crate::model::client::Client;
 use crate::model::event::Event;
 use crate::model::id::{SessionId, UserId};
 use crate::model::scope::Scope;
 use crate::model::user::User;
 use crate::protocol::claims_request::Wish;
-use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::settings::Settings;
 
 /// The greatest length of `sub` (OpenID Connect Core 1.0 section 2).
 const MAX_SUBJECT: usize = 255;
+
+/// The longest message to a user, in characters.
+const MAX_MESSAGE: usize = 500;
 
 /// Names and values, in their order.
 pub type Claims = Map<String, Value>;
@@ -100,6 +104,50 @@ pub enum Verdict {
     Refuse,
 }
 
+/// A user who has logged in, on the way to a client.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Where they want to go.
+    pub client: &'a Client,
+    /// Who.
+    pub user: &'a User,
+    /// The scope that the client asks for.
+    pub scope: &'a Scope,
+    /// Whether this hook has sent them elsewhere for this very request, and they have come back. It doesn't say that they have done
+    /// anything there.
+    pub returned: bool,
+}
+
+/// What a hook says of an [`Arrival`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// They may go on.
+    Continue,
+    /// They may not, and this is what they are told, if anything: plain text, cut off after 500 characters. The client is told
+    /// `access_denied`, and not why.
+    Deny(Option<String>),
+    /// There is something that they have to do first, at this URL: https, or http on their own machine. The parameter `resume` is added
+    /// to it, a handle of one use for this browser, with which they come back to `/authorize/resume?handle=…` below the issuer. Then
+    /// the hook is asked again.
+    Detour(String),
+}
+
+/// What becomes of an [`Arrival`], when all hooks have been asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// They go on.
+    Open,
+    /// They don't, and are told this.
+    Closed(Option<String>),
+    /// They go elsewhere first.
+    Detour {
+        /// Sent by the hook at this place in the list.
+        hook: u32,
+        /// To there.
+        url: Url,
+    },
+}
+
 /// Decisions that a deployment may want to take for itself.
 pub trait Hook: Send + Sync {
     /// `sub` of a user for a client (OpenID Connect Core 1.0 section 8), if it isn't to be the user's id. It must never change and never
@@ -126,10 +174,10 @@ pub trait Hook: Send + Sync {
         Box::pin(ready(Ok(Verdict::Pass)))
     }
 
-    /// Whether a user who has logged in may go on to a client. It is asked before they are asked for their consent and again
-    /// before the answer, so there is no way around it. Who may not is told to the client as `access_denied`.
-    fn admit<'a>(&'a self, _about: About<'a>) -> Answer<'a, bool> {
-        Box::pin(ready(Ok(true)))
+    /// Whether a user who has logged in may go on to a client, now or after they have been elsewhere. It is asked before they are
+    /// asked for their consent and again before the answer, so there is no way around it.
+    fn admit<'a>(&'a self, _arrival: Arrival<'a>) -> Answer<'a, Admission> {
+        Box::pin(ready(Ok(Admission::Continue)))
     }
 
     /// Does what has to be done before a user is logged out. The logout goes on even if it fails: nobody is kept from leaving.
@@ -232,18 +280,24 @@ impl Hooks {
         Ok(Verdict::Pass)
     }
 
-    /// [`Hook::admit`] of all.
+    /// [`Hook::admit`] of all, up to the first that doesn't let them go on. `returned` says whether the user has come back from
+    /// where the hook at this place in the list has sent them; in `arrival` that doesn't matter.
     ///
     /// # Errors
-    /// `access_denied` where one says no, or the first that fails.
-    pub async fn admit(&self, about: About<'_>) -> Result<(), Fault> {
-        for hook in &self.0 {
-            if !hook.admit(about).await? {
-                let error = OAuthError::new(ErrorCode::AccessDenied, "the user may not use this application");
-                return Err(error.detail("a hook says so").into());
+    /// The first that fails, or sends the user to what is no such URL.
+    pub async fn admit(&self, arrival: Arrival<'_>, returned: impl Fn(u32) -> bool + Send) -> Result<Passage, Fault> {
+        for (place, hook) in (0..).zip(&self.0) {
+            match hook.admit(Arrival { returned: returned(place), ..arrival }).await? {
+                Admission::Continue => {}
+                Admission::Deny(message) => return Ok(Passage::Closed(message.as_deref().and_then(readable))),
+                Admission::Detour(url) => {
+                    let url =
+                        parse_address(&url).ok_or_else(|| HookError::new("it sends users to what is no https URL"))?;
+                    return Ok(Passage::Detour { hook: place, url });
+                }
             }
         }
-        Ok(())
+        Ok(Passage::Open)
     }
 
     /// [`Hook::logout`] of all. Failures are logged.
@@ -266,6 +320,13 @@ impl Hooks {
         }
         Ok(more)
     }
+}
+
+/// As much of a message as people are shown, in one line.
+pub fn readable(message: &str) -> Option<String> {
+    let text: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 impl From<HookError> for Fault {

@@ -12,6 +12,7 @@ pub mod cors;
 pub mod csrf;
 pub mod development;
 pub mod document;
+pub mod errand;
 pub mod event;
 pub mod expressions;
 pub mod fault;
@@ -34,6 +35,7 @@ pub mod reply;
 pub mod request;
 pub mod rotation;
 pub mod throttle;
+mod webhook;
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ use crate::jose::mac::MacKey;
 use crate::jose::seal::Sealer;
 use crate::model::client::GrantType;
 use crate::model::scope::Scope;
+use crate::outbound::TrustError;
 use crate::page::{Frame, Locale, Page, PageError, Pages};
 use crate::protocol::discovery::{Metadata, Offer};
 use crate::protocol::issuer::{Endpoint, Issuer};
@@ -61,6 +64,7 @@ use browser_state::BrowserState;
 use cookie::Site;
 use development::Development;
 use document::Document;
+use errand::UsedHandles;
 use event::{FailedLogins, Receiver};
 use fault::Fault;
 use hook::{Hook, Hooks};
@@ -131,6 +135,10 @@ pub struct App {
     pub public_cache: HeaderValue,
     /// Seals pending authorization requests.
     pending: Sealer,
+    /// Seals the handles of users who are elsewhere.
+    pub errands: Sealer,
+    /// Those that were used; carried over when the settings change.
+    used_handles: Arc<UsedHandles>,
     /// Seals pending logout requests.
     pending_logouts: Sealer,
     /// Seals the cookies of browsers that are known.
@@ -146,6 +154,8 @@ pub enum StartError {
     Settings(SettingsError),
     /// A page can't be used.
     Page(PageError),
+    /// There are webhooks, and no certificate can be trusted.
+    Trust(TrustError),
     /// The discovery document can't be written.
     Discovery(serde_json::Error),
 }
@@ -155,6 +165,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Settings(error) => error.fmt(f),
             Self::Page(error) => error.fmt(f),
+            Self::Trust(error) => error.fmt(f),
             Self::Discovery(error) => error.fmt(f),
         }
     }
@@ -232,6 +243,8 @@ impl App {
             claims: &claim_names,
             ui_locales: &languages,
         });
+        let mut hooks = Hooks::of(&settings);
+        hooks.extend(&webhook::of_settings(&settings, &clock, &random).map_err(StartError::Trust)?);
         let discovery = serde_json::to_vec(&metadata).map_err(StartError::Discovery)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let signing_width = settings.signing.max_concurrent.unwrap_or(cores);
@@ -250,7 +263,7 @@ impl App {
             front_tokens: Arc::default(),
             failed_logins: Arc::default(),
             receivers: Vec::new(),
-            hooks: Hooks::of(&settings),
+            hooks: hooks,
             scopes,
             own_hooks: Vec::new(),
             origins: Arc::default(),
@@ -259,6 +272,8 @@ impl App {
             browser_state,
             development,
             pending: store.server_key().sealer("pending authorization request"),
+            errands: errand::sealer(&store),
+            used_handles: Arc::default(),
             pending_logouts: store.server_key().sealer("pending logout request"),
             known_browsers: store.server_key().sealer("known browser"),
             csrf: store.server_key().mac_key("form"),
@@ -309,6 +324,7 @@ impl App {
             codes: Arc::clone(&self.codes),
             front_tokens: Arc::clone(&self.front_tokens),
             failed_logins: Arc::clone(&self.failed_logins),
+            used_handles: Arc::clone(&self.used_handles),
             origins: Arc::clone(&self.origins),
             own_lifetimes: Arc::clone(&self.own_lifetimes),
             ..fresh

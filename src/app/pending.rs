@@ -5,16 +5,18 @@ use minicbor::{Decode, Encode};
 
 use super::App;
 use super::browser::Browser;
+use super::errand::Detour;
 use super::fault::Fault;
 use crate::base::clock::Timestamp;
 use crate::base::encode::{base64url, parse_base64url};
+use crate::base::random::Random;
 use crate::jose::seal::Sealer;
 use crate::model::consent::Consent;
 use crate::model::id::{SessionId, UserId};
 use crate::protocol::authorize::AuthorizeRequest;
 
 /// Longer sealed values are not ours, in characters.
-const MAX_SEALED: usize = 18 * 1024;
+const MAX_SEALED: usize = 20 * 1024;
 
 /// An authorization request and how far it has come.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -31,6 +33,9 @@ pub struct Pending {
     /// Who has agreed to this very request.
     #[n(3)]
     pub agreed: Option<Agreement>,
+    /// Where users have been for this request because hooks had sent them.
+    #[cbor(n(4), default)]
+    pub detours: Vec<Detour>,
 }
 
 /// What a user has agreed to on the consent page for one request. It ends with the consent that was stored of it.
@@ -94,12 +99,12 @@ impl Bound<'_> {
 impl Pending {
     /// A request that has just come in.
     pub const fn new(request: AuthorizeRequest) -> Self {
-        Self { request, chosen: None, asked: None, agreed: None }
+        Self { request, chosen: None, asked: None, agreed: None, detours: Vec::new() }
     }
 
     /// As it stands in the parameter `pending`.
     pub fn seal(&self, app: &App, bound: Bound<'_>) -> Result<String, Fault> {
-        seal(app, &app.pending, self, &bound.associated_data())
+        seal(&app.pending, self, &bound.associated_data(), &app.random)
     }
 
     /// Opens the parameter `pending`.
@@ -116,9 +121,9 @@ impl Pending {
 }
 
 /// Something as it stands in the parameter `pending`, for whoever can say what it is bound to.
-pub(super) fn seal(app: &App, sealer: &Sealer, pending: &impl Encode<()>, bound: &[u8]) -> Result<String, Fault> {
+pub(super) fn seal(sealer: &Sealer, pending: &impl Encode<()>, bound: &[u8], random: &Random) -> Result<String, Fault> {
     let plain = minicbor::to_vec(pending).map_err(|error| Fault::internal(error.to_string()))?;
-    Ok(base64url(sealer.seal(&plain, bound, &app.random)))
+    Ok(base64url(sealer.seal(&plain, bound, random)))
 }
 
 /// Opens the parameter `pending`.

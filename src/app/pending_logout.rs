@@ -32,7 +32,7 @@ impl PendingLogout {
     /// # Errors
     /// When it can't be written.
     pub fn seal(&self, app: &App, browser: Option<&Browser>) -> Result<String, Fault> {
-        pending::seal(app, &app.pending_logouts, self, bound(browser))
+        pending::seal(&app.pending_logouts, self, bound(browser), &app.random)
     }
 
     /// Opens the parameter `pending`.

@@ -157,6 +157,17 @@ pub fn is_loopback_redirect(text: &str) -> bool {
         && parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && is_loopback(&url))
 }
 
+/// A URL that people can be sent to: https, or http on their own machine, and no credentials in it.
+pub fn parse_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_safe = match url.scheme() {
+        "https" => url.host().is_some(),
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    (is_safe && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
 /// Adds encoded parameters to a URI's query, leaving every byte that is there as it is.
 pub fn add_query(uri: &str, parameters: &str) -> String {
     if parameters.is_empty() {

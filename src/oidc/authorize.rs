@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use hyper::Method;
 
-use super::advice;
+use super::{advice, errand};
 use crate::app::App;
 use crate::app::browser::{self, Browser};
 use crate::app::browser_state::session_state;
+use crate::app::errand::Detour;
 use crate::app::fault::{self, Fault};
-use crate::app::hook::About;
+use crate::app::hook::{Arrival, Passage};
 use crate::app::issue::{self, Authentication, Authorization, Beside, Occasion, Offspring};
 use crate::app::pending::{Bound, Pending, Stop};
 use crate::app::reply::Reply;
@@ -25,7 +26,7 @@ use crate::model::grant::{AccessToken, ChallengeMethod};
 use crate::model::id::{AccessTokenId, CodeId};
 use crate::page::{Field, FormPostPage};
 use crate::protocol::authorize::{self, AuthorizeRequest, Policy, Unproven};
-use crate::protocol::error::OAuthError;
+use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::hint;
 use crate::protocol::interaction::{ConsentState, Facts, Login, Step, next_step};
 use crate::protocol::parameter::refuse_repeated;
@@ -166,7 +167,19 @@ async fn step(
     };
     let next = next_step(&facts);
     if let (Step::Consent | Step::Respond, Some(login)) = (next, &session) {
-        app.hooks.admit(About { client, user: Some(&login.user), scope: &asked.scope, asked: &[] }).await?;
+        let arrival = Arrival { client, user: &login.user, scope: &asked.scope, returned: false };
+        let been = |hook| pending.detours.iter().any(|detour| detour.hook == hook && detour.user == login.user.id);
+        match app.hooks.admit(arrival, been).await? {
+            Passage::Open => {}
+            Passage::Closed(message) => {
+                let error = OAuthError::new(ErrorCode::AccessDenied, "the user may not use this application");
+                let error = error.detail("a hook says so");
+                return errand::deny(app, request, client, target, &pending, message, &error);
+            }
+            Passage::Detour { hook, url } => {
+                return errand::detour(app, request, pending, Detour { hook, user: login.user.id.clone() }, url);
+            }
+        }
     }
     match (next, &session) {
         (Step::Refuse(code), _) => Err(OAuthError::new(code, "the user would have to take part first").into()),
@@ -320,8 +333,12 @@ fn send(app: &App, request: &Request, client: &Client, redirection: Redirection)
     }
 }
 
-/// Sends the browser to one of our pages, with the request sealed for it.
+/// Sends the browser to one of our pages, with the request sealed for it; for a login to the application that the settings
+/// name, if they do.
 pub(crate) fn to_page(app: &App, request: &Request, stop: Stop, pending: &Pending) -> Result<Reply, Fault> {
+    if let (Stop::Login, Some(url)) = (stop, &app.settings.login.external_url) {
+        return errand::log_in(app, request, pending.clone(), url);
+    }
     let browser = Browser::of(app, request);
     let sealed = pending.seal(app, Bound::To(&browser, stop))?;
     let reply = Reply::redirect_see_other(&page_address(app, stop.path(), &sealed)).no_store();

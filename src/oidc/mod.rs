@@ -7,6 +7,7 @@ pub mod check_session;
 mod client;
 pub mod discovery;
 pub mod end_session;
+pub mod errand;
 pub mod introspect;
 pub mod jwks;
 pub mod revoke;

@@ -26,6 +26,7 @@ built_in![
     "asset/reveal.js",
     "authorize.html",
     "check_session_iframe.html",
+    "denied.html",
     "end_session_completed.html",
     "end_session_failed.html",
     "end_session_prompt.html",

@@ -50,6 +50,11 @@ impl Prompt {
         self.0 & part.0 == part.0
     }
 
+    /// The words for what is in it.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(part, _)| self.has(*part)).map(|(_, name)| name)
+    }
+
     /// Together with `part`.
     #[must_use]
     pub const fn with(self, part: Self) -> Self {

@@ -14,12 +14,13 @@ use crate::app::browser_state;
 use crate::app::cors::{Sharing, is_preflight};
 use crate::app::development::PLAYGROUND_CALLBACK;
 use crate::app::document;
+use crate::app::errand;
 use crate::app::fault::{Channel, Fault};
 use crate::app::reply::Reply;
 use crate::app::request::Request;
 use crate::dev::playground;
 use crate::gate::forward_auth;
-use crate::oidc::{authorize, check_session, discovery, end_session, introspect, jwks, revoke, token, userinfo};
+use crate::oidc::{self, authorize, check_session, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::page::HomePage;
 use crate::protocol::issuer::Endpoint;
 
@@ -32,6 +33,8 @@ enum Place<'a> {
     AuthorizationServer,
     Jwks,
     Authorize,
+    /// Where users come back who were elsewhere.
+    Resume,
     Token,
     Userinfo,
     Introspect,
@@ -83,6 +86,7 @@ impl<'a> Place<'a> {
             _ if path == endpoint(Endpoint::Revoke) => Self::Revoke,
             _ if path == endpoint(Endpoint::EndSession) => Self::EndSession,
             _ if path == endpoint(Endpoint::CheckSessionIframe) => Self::CheckSessionIframe,
+            errand::PATH => Self::Resume,
             "/login" => Self::Login,
             "/consent" => Self::Consent,
             "/select-account" => Self::SelectAccount,
@@ -126,6 +130,8 @@ impl<'a> Place<'a> {
             | Self::Readyz => "GET, HEAD, OPTIONS",
             // HEAD would issue a code and drop it, redeem one, or log somebody out.
             Self::Authorize | Self::EndSession | Self::PlaygroundCallback => "GET, POST, OPTIONS",
+            // HEAD would use up a handle.
+            Self::Resume => "GET, OPTIONS",
             Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout | Self::Playground => {
                 "GET, HEAD, POST, OPTIONS"
             }
@@ -246,6 +252,7 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::Discovery | Place::AuthorizationServer => Ok(discovery::discovery(app, request)),
         Place::Jwks => jwks::jwks(app, request).await,
         Place::Authorize => Box::pin(authorize::authorize(app, request)).await,
+        Place::Resume => Box::pin(oidc::errand::come_back(app, request)).await,
         Place::Token => Box::pin(token::token(app, request)).await,
         Place::Userinfo => userinfo::userinfo(app, request).await,
         Place::Introspect => Box::pin(introspect::introspect(app, request)).await,

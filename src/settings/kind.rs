@@ -509,7 +509,7 @@ impl Kind for SharedText {
 }
 
 /// A secret from where it is kept: inline, `{ env = "NAME" }` or `{ file = "PATH" }`. Space around it is dropped.
-fn resolve_secret(written: &Written, around: &Surroundings<'_>) -> Result<Secret, Refusal> {
+pub(super) fn resolve_secret(written: &Written, around: &Surroundings<'_>) -> Result<Secret, Refusal> {
     let text = match written.entry() {
         Some((place, name)) if place == "env" => match around.environment.get(&name) {
             Some(text) => text.clone(),

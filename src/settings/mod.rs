@@ -10,6 +10,7 @@ mod event_kinds;
 mod formula;
 mod kind;
 mod named;
+mod receiver;
 mod reference;
 mod schema;
 mod shared_key;
@@ -33,10 +34,10 @@ pub use shared_key::SharedKey;
 pub use source::{ADMIN_TOKEN, ConfigFile, DEFAULT_FILE, Origin, Sources};
 pub use store_key::StoreKey;
 pub use table::{
-    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Events, ForwardAuth, Grants, Http, I18n, IdToken,
-    Introspection, KEYS, Lifetimes, Log, LogFormat, LogLevel, Logout, Outbound, Pages, Password, Pkce, Policy, Refresh,
-    ScopeSettings, ScopeWords, SessionManagement, Settings, Signing, Store, Sub, SubjectMode, Templates, Throttle, Tls,
-    Userinfo,
+    Admin, Compat, Consent, DefaultRedirect, Discovery, EndTokens, Events, ForwardAuth, Grants, HookPoint,
+    HookSettings, Http, I18n, IdToken, Introspection, KEYS, Lifetimes, Log, LogFormat, LogLevel, Login, Logout,
+    OnError, Outbound, Pages, Password, Pkce, Policy, Refresh, ScopeSettings, ScopeWords, SessionManagement, Settings,
+    Signing, Store, Sub, SubjectMode, Templates, Throttle, Tls, Userinfo,
 };
 
 use crate::protocol::issuer::Issuer;
@@ -185,6 +186,12 @@ impl Settings {
                 "signing.publish_ahead must not be shorter than discovery.cache_control: whoever keeps the keys for \
                  that long has to see the next one before it signs",
             ));
+        }
+        if let Some((name, _)) = self.hooks.iter().find(|(_, hook)| hook.url.scheme() == "http" && !hook.allow_private)
+        {
+            return Err(SettingsError::new(format!(
+                "hooks.{name}.url is http, which is called only where hooks.{name}.allow_private = true"
+            )));
         }
         if self.password.memory_kib < self.password.lanes.saturating_mul(8) {
             return Err(self.conflict(

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
 use super::SettingsError;
 use super::admin_token::AdminToken;
 use super::event_kinds::EventPatterns;
@@ -15,12 +17,14 @@ use super::kind::{
     is_language_tag,
 };
 use super::named::{Members, Named, record};
+use super::receiver::{Address, Choices, ReceiverUrl, SigningSecret};
 use super::schema::{Key, Section, keys};
 use super::shared_key::SharedKey;
 use super::source::{Given, Origins};
 use super::store_key::StoreKey;
 use super::written::Written;
 use crate::base::network::Network;
+use crate::jose::webhook::WebhookSecret;
 use crate::model::event::EventKinds;
 use crate::model::scope::is_token;
 use crate::protocol::introspection;
@@ -52,6 +56,30 @@ record! {
         /// A sentence more.
         description: Option<String>, Optional(Prose), like("Voir les livres que vous avez empruntés");
     }
+}
+
+record! {
+    /// A receiver of webhooks that decides with us.
+    HookSettings: HookTable {
+        /// Where it is: https; with allow_private also http.
+        url: Url, ReceiverUrl, like("https://rules.example.com/hallpass");
+        /// What messages to it are signed with (Standard Webhooks).
+        secret: WebhookSecret, SigningSecret, like({ env = "HALLPASS_HOOK_SECRET" });
+        /// What it is asked about.
+        points: Vec<HookPoint> = [], Choices(&HookPoint::NAMES), like(["after_login", "id_token"]);
+        /// When it doesn't answer, or not sensibly: deny fails the request, continue goes on as if it had said nothing.
+        on_error: OnError = "deny", Choice(&OnError::NAMES);
+        /// How long it may take.
+        timeout: Duration = "2s", Period(1..=MINUTE);
+        /// Whether it may be on this machine or in its network, and speak http.
+        allow_private: bool = false, Switch;
+    }
+}
+
+fn check_hook_name(name: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let right = (1..=64).contains(&name.len()) && name.bytes().all(legal);
+    if right { Ok(()) } else { Err("a hook's name is 1 to 64 letters, digits, - and _".to_owned()) }
 }
 
 fn check_scope_name(name: &str) -> Result<(), String> {
@@ -99,6 +127,10 @@ keys! {
         /// (HALLPASS_SCOPES__BOOKS__NAME for name in [scopes.books]).
         scopes: BTreeMap<String, ScopeSettings>, Named { name: check_scope_name, each: ScopeTable },
             like({ "read:books" = {} }), named;
+        /// Receivers of webhooks that are asked at the points they name, in the order of their names: each one sees what those before
+        /// it have made. The README describes messages and answers.
+        hooks: BTreeMap<String, HookSettings>, Named { name: check_hook_name, each: HookTable },
+            like({ rules = { url = "https://rules.example.com/hallpass", points = ["after_login"] } }), named;
     }
 
     /// The HTTP server: where it listens, and how much it takes.
@@ -204,6 +236,14 @@ keys! {
         session: Duration = "14d", Period(1..=365 * DAY);
         /// A login or consent page that is open.
         pending: Duration = "1h", Period(MINUTE..=DAY);
+    }
+
+    /// Where users log in.
+    login: Login {
+        /// An application of your own in place of the login page: https, or http on this machine. Whoever has to log in
+        /// is sent there with ?handle=…, and it says who they are by POST to /api/admin/v1/logins/HANDLE, with
+        /// admin.token or over the socket.
+        external_url: Option<Url>, Optional(Address), like("https://login.example.com/");
     }
 
     /// What users have allowed.
@@ -438,6 +478,55 @@ pub enum EndTokens {
 
 impl EndTokens {
     const NAMES: [(&'static str, Self); 3] = [("none", Self::None), ("online", Self::Online), ("all", Self::All)];
+}
+
+/// What a receiver of webhooks is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookPoint {
+    /// Whether a user who has logged in may go on to a client.
+    AfterLogin,
+    /// The claims of the scope, at userinfo and in ID tokens that carry them.
+    Claims,
+    /// The claims about the user in an ID token.
+    IdToken,
+    /// What introspection tells beyond the standard members.
+    Introspection,
+    /// A user is about to be logged out.
+    Logout,
+}
+
+impl HookPoint {
+    const NAMES: [(&'static str, Self); 5] = [
+        ("after_login", Self::AfterLogin),
+        ("claims", Self::Claims),
+        ("id_token", Self::IdToken),
+        ("introspection", Self::Introspection),
+        ("logout", Self::Logout),
+    ];
+
+    /// As the settings and messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AfterLogin => "after_login",
+            Self::Claims => "claims",
+            Self::IdToken => "id_token",
+            Self::Introspection => "introspection",
+            Self::Logout => "logout",
+        }
+    }
+}
+
+/// What it means that a hook has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// The request fails.
+    Deny,
+    /// Nothing.
+    Continue,
+}
+
+impl OnError {
+    const NAMES: [(&'static str, Self); 2] = [("deny", Self::Deny), ("continue", Self::Continue)];
 }
 
 /// The least important lines that the log shows.

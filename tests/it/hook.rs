@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 
-use hallpass::app::hook::{About, Answer, Attempt, Claims, Ending, Hook, HookError, Verdict};
+use hallpass::app::hook::{About, Admission, Answer, Arrival, Attempt, Claims, Ending, Hook, HookError, Verdict};
 use hallpass::model::client::{Client, GrantType, ResponseType};
 use hallpass::model::id::UserId;
 use hallpass::model::user::User;
@@ -65,9 +65,10 @@ impl Hook for Staff {
 struct Doorman(Mutex<Vec<&'static str>>);
 
 impl Hook for Doorman {
-    fn admit<'a>(&'a self, about: About<'a>) -> Answer<'a, bool> {
-        let unwanted = self.0.lock().unwrap().contains(&about.user.unwrap().username.as_str());
-        Box::pin(ready(Ok(about.client.id.as_str() != CLIENT || !unwanted)))
+    fn admit<'a>(&'a self, arrival: Arrival<'a>) -> Answer<'a, Admission> {
+        let unwanted = self.0.lock().unwrap().contains(&arrival.user.username.as_str());
+        let goes_on = arrival.client.id.as_str() != CLIENT || !unwanted;
+        Box::pin(ready(Ok(if goes_on { Admission::Continue } else { Admission::Deny(None) })))
     }
 }
 

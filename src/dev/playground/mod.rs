@@ -17,7 +17,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::app::browser::{self, Browser};
+use crate::app::browser::{self, Browser, Proof};
 use crate::app::csrf;
 use crate::app::development::Development;
 use crate::app::fault::Fault;
@@ -80,7 +80,9 @@ pub async fn begin(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     let address = format!("{}?{}", app.issuer.address(Endpoint::Authorize), run.query);
     let reply = Reply::redirect_see_other(&address).no_store().cookie(waiting);
     match user {
-        Some(user) => Ok(reply.cookies(browser::start_session(app, request, user).await?.1)),
+        Some(user) => {
+            Ok(reply.cookies(browser::start_session(app, request, user, Proof::password(request.now())).await?.1))
+        }
         None => Ok(reply),
     }
 }

@@ -68,6 +68,7 @@ fn csp3_no_page_needs_more_than_its_policy() {
     check::<EndSessionFailedPage>();
     check::<FormPostPage>();
     check::<ErrorPage>();
+    check::<DeniedPage>();
     check::<HomePage>();
     check::<CheckSessionIframePage>();
     check::<PlaygroundPage>();

@@ -118,9 +118,14 @@ impl Provider {
 
     /// The same with settings of the test's own.
     pub async fn start_for_development_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_for_development_with_hooks(settings, Vec::new()).await
+    }
+
+    /// The same with hooks.
+    pub async fn start_for_development_with_hooks(settings: &[(&str, &str)], hooks: Vec<Arc<dyn Hook>>) -> Self {
         let key = ServerKey::generate(&Random::seeded("server key"));
         let store = Store::in_memory(key, &Options::default()).unwrap();
-        let provider = Self::serve_as(store, settings, FixedClock::new(START), true, Vec::new(), Vec::new()).await;
+        let provider = Self::serve_as(store, settings, FixedClock::new(START), true, hooks, Vec::new()).await;
         provider.fill().await;
         provider.add_key(RSA).await;
         let playground = provider.app.development.as_ref().unwrap().playground.clone();

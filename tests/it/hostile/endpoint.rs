@@ -46,6 +46,7 @@ pub enum Good {
     Nothing,
     Authorization,
     Transit,
+    Errand,
     Login,
     Consent,
     SelectAccount,
@@ -238,6 +239,7 @@ pub const TABLE: &[Endpoint] = rows! {
     "Authorize" "GET" "/authorize" Authorization Query Good::Authorization, AUTHORIZATION;
     "Authorize" "POST" "/authorize" Authorization Form Good::Authorization, AUTHORIZATION;
     "Authorize" "GET" "/authorize" Page Query Good::Transit, PENDING;
+    "Resume" "GET" "/authorize/resume" Page Query Good::Errand, &[strict("handle"), free("unheard_of")];
     "Token" "POST" "/token" Json Form Good::Code, CODE;
     "Token" "POST" "/token" Json Form Good::CodeByHeader, CODE;
     "Token" "POST" "/token" Json Form Good::Refresh, REFRESH;
@@ -299,6 +301,9 @@ pub const TABLE: &[Endpoint] = rows! {
     "Administration" "DELETE" "keys/{kid}" Problem Query Good::Nothing, &[];
     "Administration" "POST" "keys/{kid}/promote" Problem Json Good::Members(|_| json!({})), &[free("unheard_of")];
     "Administration" "POST" "keys/{kid}/retire" Problem Json Good::Members(|_| json!({})), &[free("unheard_of")];
+    "Administration" "GET" "logins/{handle}" Problem Query Good::Nothing, &[free("unheard_of")];
+    "Administration" "POST" "logins/{handle}" Problem Json Good::Members(|_| json!({ "username": ADA, "auth_time": 1, "amr": ["pwd"] })),
+        &[free("user"), free("username"), free("auth_time"), free("amr"), free("refuse"), free("message"), free("unheard_of")];
     "Administration" "GET" "keys/{kid}/private" Problem Query Good::Nothing, &[free("unheard_of")];
     "Administration" "GET" "events" Problem Query Good::Page,
         &[strict("limit"), strict("after"), strict("kind"), free("user"), free("client"), strict("since")];

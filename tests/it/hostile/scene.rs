@@ -1,7 +1,10 @@
 //! A provider with everything that a request needs to be right, and such a request to each row of the table.
 
+use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hallpass::app::hook::{self, Admission, Arrival, Hook};
 use hallpass::model::client::GrantType;
 use hallpass::model::id::ClientId;
 use hallpass::model::scope::Scope;
@@ -20,6 +23,19 @@ const SPARE: &str = "spare";
 
 /// The client that gets tokens for itself and for passwords.
 const MACHINE: &str = "machine";
+
+/// Whoever asks for just this has to go elsewhere first.
+const ELSEWHERE: &str = "openid phone";
+
+struct Elsewhere;
+
+impl Hook for Elsewhere {
+    fn admit<'a>(&'a self, arrival: Arrival<'a>) -> hook::Answer<'a, Admission> {
+        let detour = arrival.scope.to_string() == ELSEWHERE && !arrival.returned;
+        let detour = detour.then(|| Admission::Detour("https://elsewhere.example/".into()));
+        Box::pin(ready(Ok(detour.unwrap_or(Admission::Continue))))
+    }
+}
 
 /// A request, until it is sent.
 pub struct Asked {
@@ -50,7 +66,7 @@ impl Scene {
             ("forward_auth.enabled", "true"),
             ("http.trusted_proxies", "127.0.0.1"),
         ];
-        let provider = Provider::start_for_development_with(&settings).await;
+        let provider = Provider::start_for_development_with_hooks(&settings, vec![Arc::new(Elsewhere)]).await;
         let mut machine = confidential(MACHINE);
         machine.grant_types.extend([GrantType::ClientCredentials, GrantType::Password]);
         machine.scope = Scope::parse("openid email token_introspection");
@@ -91,7 +107,11 @@ impl Scene {
         if endpoint.place != "Administration" {
             return format!("{issuer}{path}");
         }
-        let path = path.replace("{client_id}", SPARE).replace("{username}", SPARE).replace("{kid}", "none");
+        let path = path
+            .replace("{client_id}", SPARE)
+            .replace("{username}", SPARE)
+            .replace("{kid}", "none")
+            .replace("{handle}", "none");
         format!("{issuer}/api/admin/v1/{path}")
     }
 
@@ -135,6 +155,11 @@ impl Scene {
                 let response = exchange("POST", &url, &[("content-type", FORM)], Some(body)).await;
                 self.watch.see(&response, "transit");
                 pairs.push(("pending", response.location().split_once("pending=").unwrap().1.to_owned()));
+            }
+            Good::Errand => {
+                browser = self.ada.clone();
+                let away = browser.authorize(&request(&[("scope", ELSEWHERE)])).await;
+                pairs.push(("handle", away.query("resume").unwrap()));
             }
             Good::Login => {
                 pairs.push(("pending", self.pending(&mut browser, "/login", &[]).await));
