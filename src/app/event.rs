@@ -15,6 +15,12 @@ use crate::store::{Ledger, Outbox, Store, origin};
 
 use bytes::Bytes;
 
+/// What `[hooks.NAME]` want, for a command that runs no provider.
+pub fn outboxes(settings: &Settings) -> Vec<Outbox> {
+    let wanting = settings.hooks.iter().filter(|(_, hook)| hook.events != EventKinds::NONE);
+    wanting.map(|(name, hook)| Outbox { name: name.as_str().into(), kinds: hook.events }).collect()
+}
+
 /// What the settings say about events, and who is sent some of them.
 pub fn ledger(settings: &Settings, clock: &Clock, outboxes: Vec<Outbox>) -> Ledger {
     let events = &settings.events;

@@ -111,6 +111,8 @@ pub struct App {
     pub failed_logins: Arc<FailedLogins>,
     /// Who is sent events. Those of the program around go along to whatever takes this one's place.
     pub receivers: Vec<Arc<dyn Receiver>>,
+    /// Those of the program around.
+    own_receivers: Vec<Arc<dyn Receiver>>,
     /// What is decided beyond what the provider does by itself: those of the settings, then those of the program around.
     pub hooks: Hooks,
     /// Those of the program around.
@@ -262,8 +264,9 @@ impl App {
             codes: Arc::default(),
             front_tokens: Arc::default(),
             failed_logins: Arc::default(),
-            receivers: Vec::new(),
-            hooks: hooks,
+            receivers: webhook::receivers_of_settings(&settings).map_err(StartError::Trust)?,
+            own_receivers: Vec::new(),
+            hooks,
             scopes,
             own_hooks: Vec::new(),
             origins: Arc::default(),
@@ -298,7 +301,8 @@ impl App {
     /// it happens, whether the program lives on or not.
     #[must_use]
     pub fn with_receivers(mut self, receivers: Vec<Arc<dyn Receiver>>) -> Self {
-        self.receivers.extend(receivers);
+        self.receivers.extend(receivers.iter().cloned());
+        self.own_receivers.extend(receivers);
         let outboxes = self.receivers.iter().map(|receiver| receiver.outbox().clone()).collect();
         // In one step: a moment without them would lose what happens in it.
         self.store.keep_events(event::ledger(&self.settings, &self.clock, outboxes));
@@ -329,7 +333,7 @@ impl App {
             own_lifetimes: Arc::clone(&self.own_lifetimes),
             ..fresh
         };
-        Ok(shared.with_hooks(self.own_hooks.clone()).with_receivers(self.receivers.clone()))
+        Ok(shared.with_hooks(self.own_hooks.clone()).with_receivers(self.own_receivers.clone()))
     }
 
     /// Which redirect URIs are good beside those that clients have registered.

@@ -16,12 +16,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::event::{EventHook, Receiver};
 use super::hook::{About, Admission, Answer, Arrival, Claims, Ending, Hook, HookError};
 use crate::base::clock::Clock;
 use crate::base::encode::base64url;
 use crate::base::random::Random;
 use crate::base::uri::parse_address;
 use crate::model::client::Client;
+use crate::model::event::EventKinds;
 use crate::model::user::User;
 use crate::outbound::{Trust, TrustError, Webhook, WebhookConfig};
 use crate::protocol::claims::clean;
@@ -44,12 +46,7 @@ pub(super) fn of_settings(
     }
     let trust = Trust::load(&settings.outbound.trusted_roots)?;
     let remote = |(name, hook): (&String, &HookSettings)| -> Arc<dyn Hook> {
-        let config = WebhookConfig {
-            url: hook.url.clone(),
-            secret: hook.secret.clone(),
-            timeout: hook.timeout,
-            allow_private: hook.allow_private,
-        };
+        let config = config_of(hook);
         Arc::new(Remote {
             name: name.clone(),
             points: hook.points.clone(),
@@ -60,6 +57,31 @@ pub(super) fn of_settings(
         })
     };
     Ok(settings.hooks.iter().map(remote).collect())
+}
+
+/// Those of `[hooks.NAME]` that want events.
+///
+/// # Errors
+/// As above.
+pub(super) fn receivers_of_settings(settings: &Settings) -> Result<Vec<Arc<dyn Receiver>>, TrustError> {
+    let mut wanting = settings.hooks.iter().filter(|(_, hook)| hook.events != EventKinds::NONE).peekable();
+    if wanting.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    let trust = Trust::load(&settings.outbound.trusted_roots)?;
+    let receiver = |(name, hook): (&String, &HookSettings)| -> Arc<dyn Receiver> {
+        Arc::new(EventHook::new(name, hook.events, Webhook::new(config_of(hook), trust.clone())))
+    };
+    Ok(wanting.map(receiver).collect())
+}
+
+fn config_of(hook: &HookSettings) -> WebhookConfig {
+    WebhookConfig {
+        url: hook.url.clone(),
+        secret: hook.secret.clone(),
+        timeout: hook.timeout,
+        allow_private: hook.allow_private,
+    }
 }
 
 /// A webhook of `[hooks.NAME]`.

@@ -65,7 +65,7 @@ impl InProcess {
         let random = Random::System;
         let passwords = Passwords::new(&settings.password, &random);
         let clock = Clock::System;
-        store.keep_events(event::ledger(settings, &clock, Vec::new()));
+        store.keep_events(event::ledger(settings, &clock, event::outboxes(settings)));
         Self {
             store,
             clock,

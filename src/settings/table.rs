@@ -67,6 +67,8 @@ record! {
         secret: WebhookSecret, SigningSecret, like({ env = "HALLPASS_HOOK_SECRET" });
         /// What it is asked about.
         points: Vec<HookPoint> = [], Choices(&HookPoint::NAMES), like(["after_login", "id_token"]);
+        /// Which events it is sent, in their order and at least once each. How many wait while it is away says events.max_pending.
+        events: EventKinds = [], EventPatterns;
         /// When it doesn't answer, or not sensibly: deny fails the request, continue goes on as if it had said nothing.
         on_error: OnError = "deny", Choice(&OnError::NAMES);
         /// How long it may take.
