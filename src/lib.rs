@@ -41,7 +41,7 @@
 //! server: base model protocol page store settings app oidc account admin gate dev
 //! provider: base jose protocol store settings app admin gate server
 //! testing: base jose model protocol store settings app dev server provider
-//! cli: base jose model protocol outbound store settings app admin dev server provider
+//! cli: base jose model protocol outbound page store settings app admin dev server provider
 //! ```
 //!
 //! `base` to `protocol` never await and never open a file; the time comes in as an argument named `now`.

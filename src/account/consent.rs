@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Visit, account_view, client_view};
 use crate::app::App;
-use crate::app::browser;
+use crate::app::browser::{self, Browser};
 use crate::app::csrf;
 use crate::app::fault::Fault;
 use crate::app::pending::{Agreement, Stop};
@@ -18,6 +18,9 @@ use crate::oidc::authorize::{self, resume};
 use crate::page::{AuthorizePage, Scope};
 use crate::protocol::scope::{Shown, shown};
 use crate::store::origin;
+
+/// What the form is for.
+const PURPOSE: &str = "consent";
 
 /// Shows the page.
 ///
@@ -35,10 +38,12 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
     });
     let page = AuthorizePage {
         pending: visit.sealed.clone(),
+        csrf: csrf::mark(app, &visit.browser, PURPOSE),
         client: client_view(app, &visit.client),
         account: account_view(&login.user),
         scopes: scopes.collect(),
         destination: destination(visit.target.redirect_uri()),
+        params: visit.pending.request.parameters(),
     };
     app.page(&page, &visit.locale)
 }
@@ -50,12 +55,18 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
 pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     csrf::check_origin(app, request)?;
     let form = request.form().await?;
+    // The request is sealed for this browser and this page, which is proof enough for programs that send nothing else.
+    if form.get(csrf::FIELD).is_some() {
+        csrf::check(app, request, &Browser::of(app, request), PURPOSE, &form)?;
+    }
     let mut visit = Visit::open(app, request, Stop::Consent, &form).await?;
     let Some(login) = visit.whom_it_asks(app, request).await? else {
         return resume(app, request, visit.pending, browser::session(app, request).await?).await;
     };
     let (user, client) = (&login.user.id, &visit.client.id);
-    match form.get("decision") {
+    // Django's template has a button of that name.
+    let decision = form.get("decision").or_else(|| form.get("allow").map(|_| "allow"));
+    match decision {
         Some("allow") => {
             let scope = visit.pending.request.consent_scope();
             let given = Given {

@@ -36,7 +36,7 @@ pub async fn show(app: &App, request: &Request) -> Result<Reply, Fault> {
         client: client(app, &logout).await?,
         account: account_view(&login.user),
     };
-    let locale = app.pages.locale(logout.ui_locales.as_deref(), request.accept_language());
+    let locale = app.locale(logout.ui_locales.as_deref(), request);
     Ok(app.page(&page, &locale)?.cookies(browser.introduction()))
 }
 
@@ -52,7 +52,7 @@ pub async fn submit(app: &App, request: &mut Request) -> Result<Reply, Fault> {
     if form.get("decision") == Some("logout") {
         return complete(app, request, &logout).await;
     }
-    let locale = app.pages.locale(logout.ui_locales.as_deref(), request.accept_language());
+    let locale = app.locale(logout.ui_locales.as_deref(), request);
     app.page(&EndSessionFailedPage { client: client(app, &logout).await? }, &locale)
 }
 

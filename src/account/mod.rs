@@ -3,6 +3,7 @@
 //! A page that belongs to an authorization request carries it sealed and ends in [`resume`](crate::oidc::authorize::resume).
 
 pub mod consent;
+pub mod language;
 pub mod login;
 pub mod logo;
 pub mod logout;
@@ -49,7 +50,7 @@ impl Visit {
         let sealed = form.get(PENDING);
         let pending = Pending::open(app, sealed, Bound::To(&browser, stop), request.now())?;
         let (client, target) = authorize::prove(app, &pending).await?;
-        let locale = app.pages.locale(pending.request.ui_locales.as_deref(), request.accept_language());
+        let locale = app.locale(pending.request.ui_locales.as_deref(), request);
         Ok(Self { stop, pending, sealed: sealed.unwrap_or_default().to_owned(), client, target, locale, browser })
     }
 
@@ -74,11 +75,13 @@ impl Visit {
 /// What the pages show of a client.
 fn client_view(app: &App, client: &Client) -> page::Client {
     page::Client {
+        client_id: client.id.as_str().to_owned(),
         name: client.shown_name().to_owned(),
         logo: client.logo_uri.clone().or_else(|| logo::address(app, client)),
         uri: client.client_uri.clone(),
         policy: client.policy_uri.clone(),
         tos: client.tos_uri.clone(),
+        accent: client.accent_color,
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::member::Members;
 use super::{Answer, Context, Problem, lifetime, page_of};
 use crate::app::expressions;
+use crate::base::color::Color;
 use crate::base::encode::{base64url, parse_base64, parse_base64url};
 use crate::base::form::Form;
 use crate::base::random::Random;
@@ -277,6 +278,13 @@ async fn change(context: &Context<'_>, client: &mut Client, mut members: Members
     }
     if let Some(image) = members.clearable("logo")? {
         client.logo = image.map(|image| check_logo(&image)).transpose()?;
+    }
+    if let Some(color) = members.clearable("accent_color")? {
+        let parse = |color: String| {
+            let right = || format!("accent_color must be a colour such as #0b5c45, not {color:?}");
+            Color::parse(&color).ok_or_else(|| Problem::invalid("accent_color", right()))
+        };
+        client.accent_color = color.map(parse).transpose()?;
     }
     if let Some(contacts) = members.texts("contacts")? {
         client.contacts = check_contacts(contacts)?;
@@ -601,6 +609,9 @@ async fn render(context: &Context<'_>, client: &Client) -> Result<Map<String, Va
     }
     if let Some(logo) = &client.logo {
         put("logo_media_type", logo.format.media_type().into());
+    }
+    if let Some(color) = client.accent_color {
+        put("accent_color", color.to_string().into());
     }
     if !client.metadata.is_empty() {
         put("metadata", client.metadata.clone().into());

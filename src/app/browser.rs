@@ -35,6 +35,8 @@ pub struct Cookies {
     session: Cookie,
     /// Says who has used it before.
     known: Cookie,
+    /// Says which language was chosen on a page.
+    language: Cookie,
 }
 
 impl Cookies {
@@ -42,12 +44,22 @@ impl Cookies {
     pub fn new(issuer: &Issuer) -> Self {
         let site = Site::of(issuer);
         let named = |short| Cookie::new(site, short);
-        Self { browser: named("hallpass-browser"), session: named("hallpass-session"), known: named("hallpass-known") }
+        Self {
+            browser: named("hallpass-browser"),
+            session: named("hallpass-session"),
+            known: named("hallpass-known"),
+            language: named("hallpass-language"),
+        }
     }
 
     /// The cookie of browsers that are [known](super::known_browser).
     pub(super) const fn known(&self) -> &Cookie {
         &self.known
+    }
+
+    /// The cookie with the language that was chosen on a page.
+    pub const fn language(&self) -> &Cookie {
+        &self.language
     }
 
     /// Gives a browser its session.

@@ -191,7 +191,7 @@ impl Fault {
     fn page(&self, app: &App, request: &Request) -> Reply {
         let page = ErrorPage {
             kind: self.kind,
-            code: self.error.code().name().to_owned(),
+            error: self.error.code().name().to_owned(),
             description: self.error.description().to_owned(),
             hint: self.hint.clone().or_else(|| {
                 let is_puzzling = app.development.is_some() && self.kind == ErrorKind::Expired;
@@ -199,8 +199,8 @@ impl Fault {
             }),
             request_id: Some(request.id().to_string()),
         };
-        let locale = app.pages.locale(None, request.accept_language());
-        app.page(&page, &locale).unwrap_or_else(|fault| {
+        let locale = app.locale(None, request);
+        app.page_in_any_case(&page, &locale).unwrap_or_else(|fault| {
             log(&fault.error, None);
             Reply::text("something went wrong on the server\n")
         })

@@ -52,7 +52,7 @@ use crate::jose::seal::Sealer;
 use crate::model::client::GrantType;
 use crate::model::scope::Scope;
 use crate::outbound::TrustError;
-use crate::page::{Frame, Locale, Page, PageError, Pages};
+use crate::page::{Frame, LivePages, Locale, Page, PageError, Pages, Recipe};
 use crate::protocol::discovery::{Metadata, Offer};
 use crate::protocol::issuer::{Endpoint, Issuer};
 use crate::protocol::redirect::Beside;
@@ -74,6 +74,7 @@ use outstanding::Outstanding;
 use password::Passwords;
 use race::Races;
 use reply::Reply;
+use request::Request;
 use throttle::{Rules, Throttle};
 
 /// Everything that a request can use. There is one of it, and it changes only inside its parts, until
@@ -89,8 +90,8 @@ pub struct App {
     pub random: Random,
     /// What is kept.
     pub store: Store,
-    /// What people see.
-    pub pages: Pages,
+    /// What people see. Made from the settings.
+    pub pages: LivePages,
     /// Password hashing, in its lane.
     pub passwords: Passwords,
     /// Who guesses passwords too often.
@@ -208,15 +209,20 @@ impl App {
         development: Option<Development>,
     ) -> Result<Self, StartError> {
         let issuer = settings.require_issuer().map_err(StartError::Settings)?.clone();
-        let frame = Frame {
-            base: issuer.path().to_owned(),
-            product: settings.pages.title.clone(),
-            banner: development.as_ref().map(|_| development::BANNER.to_owned()),
+        let recipe = Recipe {
+            frame: Frame {
+                base: issuer.path().to_owned(),
+                product: settings.pages.title.clone(),
+                banner: development.as_ref().map(|_| development::BANNER.to_owned()),
+                accent: settings.pages.accent_color,
+                logo: settings.pages.logo.clone(),
+            },
+            overrides: settings.templates.dir.clone(),
+            default_language: Some(settings.i18n.default_locale.clone()),
         };
-        let pages = Pages::new(&frame, settings.templates.dir.as_deref())
-            .and_then(|pages| pages.with_default_language(&settings.i18n.default_locale))
-            .map_err(StartError::Page)?;
-        let languages: Vec<String> = pages.languages().map(ToOwned::to_owned).collect();
+        let now = clock.now();
+        let pages = LivePages::new(recipe, development.is_some(), now).map_err(StartError::Page)?;
+        let languages: Vec<String> = pages.in_any_case(now).languages().map(ToOwned::to_owned).collect();
         let mut endpoints = vec![
             Endpoint::Authorize,
             Endpoint::Token,
@@ -350,14 +356,41 @@ impl App {
         (self.development.is_some() && is_loopback_redirect(origin)) || self.origins.allows(&self.store, origin).await
     }
 
+    /// The language for whoever sends a request: `ui_locales` of the client's request, what was chosen on a page of ours, then
+    /// `Accept-Language` of the browser.
+    pub fn locale(&self, ui_locales: Option<&str>, request: &Request) -> Locale {
+        let chosen = request.cookie(self.cookies.language().name());
+        self.pages.in_any_case(self.clock.now()).locale(ui_locales, chosen, request.accept_language())
+    }
+
+    /// English, for pages that speak nothing else.
+    pub fn english(&self) -> Locale {
+        self.pages.in_any_case(self.clock.now()).locale(Some("en"), None, None)
+    }
+
     /// A page as a reply. It is never stored: it speaks of one person at one moment.
     ///
     /// # Errors
-    /// When its template can't show it.
+    /// When its template can't show it. Whoever develops is told which, and where.
     pub fn page<P: Page>(&self, page: &P, locale: &Locale) -> Result<Reply, Fault> {
-        let html = self.pages.render(page, locale)?;
-        let policy = HeaderValue::try_from(page.policy()).map_err(|error| Fault::internal(error.to_string()))?;
-        Ok(Reply::html(html, &policy).text_header(CONTENT_LANGUAGE, locale.tag()).no_store())
+        let told = |error: &PageError| {
+            let fault = Fault::internal(error.to_string());
+            if self.development.is_some() { fault.with_hint(Some(error.to_string())) } else { fault }
+        };
+        let pages = self.pages.current(self.clock.now()).map_err(|error| told(&error))?;
+        Self::page_of(&pages, page, locale).map_err(|error| told(&error))?
+    }
+
+    /// The same for the page that speaks of faults: it needs no template that is at fault itself.
+    pub(super) fn page_in_any_case<P: Page>(&self, page: &P, locale: &Locale) -> Result<Reply, Fault> {
+        let pages = self.pages.in_any_case(self.clock.now());
+        Self::page_of(&pages, page, locale).map_err(|error| Fault::internal(error.to_string()))?
+    }
+
+    fn page_of<P: Page>(pages: &Pages, page: &P, locale: &Locale) -> Result<Result<Reply, Fault>, PageError> {
+        let html = pages.render(page, locale)?;
+        let policy = HeaderValue::try_from(page.policy()).map_err(|error| Fault::internal(error.to_string()));
+        Ok(policy.map(|policy| Reply::html(html, &policy).text_header(CONTENT_LANGUAGE, locale.tag()).no_store()))
     }
 }
 

@@ -68,6 +68,9 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Login, Self::SelectAccount, Self::Consent];
+
     /// Where it is, below the issuer.
     pub const fn path(self) -> &'static str {
         match self {

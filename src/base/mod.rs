@@ -1,5 +1,6 @@
 //! Clock, random, encodings, secrets, forms, URIs: knows no OpenID Connect.
 pub mod clock;
+pub mod color;
 pub mod encode;
 pub mod form;
 pub mod nearest;

@@ -90,6 +90,9 @@ pub(super) struct CreateClient {
     /// its logo: an http or https URI, or a PNG, JPEG or WebP file of 64 KiB at most, which is kept in the store
     #[argh(option, arg_name = "FILE|URI")]
     logo: Option<String>,
+    /// the colour of the pages that are shown for it, such as #0b5c45; made darker or lighter where it can't be read
+    #[argh(option, arg_name = "COLOR")]
+    accent_color: Option<String>,
     /// the user who looks after it
     #[argh(option, arg_name = "USERNAME")]
     owner: Option<String>,
@@ -148,6 +151,7 @@ impl CreateClient {
             ("tos_uri", self.tos_uri),
             ("logo_uri", logo_uri),
             ("logo", logo),
+            ("accent_color", self.accent_color),
             ("owner", self.owner),
             ("code_lifetime", self.code_lifetime),
             ("access_token_lifetime", self.access_token_lifetime),

@@ -27,6 +27,7 @@ mod prompt;
 mod ready;
 mod remote;
 mod serve;
+mod templates;
 mod user;
 mod version;
 mod wire;
@@ -84,6 +85,7 @@ enum Command {
     Event(event::Event),
     Claims(claims::Claims),
     Config(config::Config),
+    Templates(templates::Templates),
     Healthcheck(healthcheck::Healthcheck),
     Version(version::Version),
 }
@@ -157,6 +159,7 @@ impl Command {
             | Self::Init(_)
             | Self::Serve(_)
             | Self::Config(_)
+            | Self::Templates(_)
             | Self::Healthcheck(_)
             | Self::Version(_) => false,
         }
@@ -176,6 +179,7 @@ impl Command {
             Self::Event(command) => command.run(invocation),
             Self::Claims(command) => command.run(invocation),
             Self::Config(command) => command.run(invocation),
+            Self::Templates(command) => command.run(invocation),
             Self::Healthcheck(command) => command.run(invocation),
             Self::Version(command) => command.run(invocation),
         }

@@ -12,6 +12,7 @@ use super::logo::Logo;
 use super::rules::Rules;
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
+use crate::base::color::Color;
 use crate::base::secret::Secret;
 use crate::base::uri::LoopbackUri;
 use crate::jose::alg::Algorithm;
@@ -263,6 +264,9 @@ pub struct Client {
     /// What was decided for it in expressions.
     #[n(26)]
     pub rules: Option<Rules>,
+    /// `accent_color`: the colour of the pages that are shown for it.
+    #[n(27)]
+    pub accent_color: Option<Color>,
 }
 
 /// How long what a client gets lives; `None` is as the settings say.
@@ -319,6 +323,7 @@ impl Client {
             lifetimes: Lifetimes::default(),
             include_claims: None,
             rules: None,
+            accent_color: None,
         }
     }
 

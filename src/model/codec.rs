@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use super::id::{AccessTokenId, ClientId, CodeId, EventId, GrantId, Id, KeyId, RefreshTokenId, SessionId, UserId};
 use super::scope::Scope;
 use crate::base::clock::Timestamp;
+use crate::base::color::Color;
 use crate::base::secret::Digest;
 use crate::jose::jwk::PublicKey;
 
@@ -25,6 +26,18 @@ impl<'b, C> Decode<'b, C> for Timestamp {
 
 fn fixed<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], DecodeError> {
     d.bytes()?.try_into().map_err(|_| DecodeError::message("a byte string of another length"))
+}
+
+impl<C> Encode<C> for Color {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Color {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        fixed(d).map(Self)
+    }
 }
 
 impl<C> Encode<C> for Digest {

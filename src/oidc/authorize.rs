@@ -328,7 +328,7 @@ fn send(app: &App, request: &Request, client: &Client, redirection: Redirection)
         Redirection::FormPost { action, fields } => {
             let fields = fields.into_iter().map(|(name, value)| Field::new(name, value)).collect();
             let page = FormPostPage { action, fields, client: client.shown_name().to_owned() };
-            app.page(&page, &app.pages.locale(None, request.accept_language()))
+            app.page(&page, &app.locale(None, request))
         }
     }
 }
@@ -346,6 +346,6 @@ pub(crate) fn to_page(app: &App, request: &Request, stop: Stop, pending: &Pendin
 }
 
 /// An address of ours, with something sealed for it.
-pub(super) fn page_address(app: &App, path: &str, sealed: &str) -> String {
+pub(crate) fn page_address(app: &App, path: &str, sealed: &str) -> String {
     format!("{}{path}?{}", app.issuer.path(), form::render([(PENDING, sealed)]))
 }

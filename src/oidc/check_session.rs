@@ -14,5 +14,5 @@ use crate::page::CheckSessionIframePage;
 pub fn check_session_iframe(app: &App, request: &Request) -> Result<Reply, Fault> {
     let state = app.browser_state.as_ref().ok_or_else(Fault::missing)?;
     let page = CheckSessionIframePage { cookie: state.cookie_name().to_owned() };
-    Ok(app.page(&page, &app.pages.locale(None, request.accept_language()))?.framable())
+    Ok(app.page(&page, &app.locale(None, request))?.framable())
 }

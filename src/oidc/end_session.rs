@@ -132,7 +132,7 @@ pub async fn complete(app: &App, request: &Request, logout: &Logout) -> Result<R
     let reply = match target {
         Some(target) => Reply::redirect_see_other(&target.location()).no_store(),
         None => {
-            let locale = app.pages.locale(logout.ui_locales.as_deref(), request.accept_language());
+            let locale = app.locale(logout.ui_locales.as_deref(), request);
             app.page(&EndSessionCompletedPage { client: client.as_deref().map(way_back) }, &locale)?
         }
     };

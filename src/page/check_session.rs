@@ -3,13 +3,16 @@
 use serde::Serialize;
 
 use super::Page;
+use super::shape::described;
 
-/// `check_session_iframe.html` (OpenID Connect Session Management 1.0 section 3.2): a frame that answers the pages of relying
-/// parties, wherever they are.
-#[derive(Clone, Debug, Serialize)]
-pub struct CheckSessionIframePage {
-    /// The name of the cookie that its script reads.
-    pub cookie: String,
+described! {
+    /// `check_session_iframe.html` (OpenID Connect Session Management 1.0 section 3.2): a frame that answers the pages of relying
+    /// parties, wherever they are.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct CheckSessionIframePage {
+        /// The name of the cookie that its script reads.
+        pub cookie: String,
+    }
 }
 
 impl Page for CheckSessionIframePage {

@@ -4,19 +4,22 @@ use serde::Serialize;
 
 use super::form_post::Field;
 use super::part::INJECTION;
+use super::shape::described;
 use super::{Page, Submits};
 
-/// `denied.html`: why, in the words of the hook that says so, and the way back to the application, which is told `access_denied`.
-#[derive(Clone, Debug, Serialize)]
-pub struct DeniedPage {
-    /// What the hook says to the user.
-    pub message: String,
-    /// The application.
-    pub client: String,
-    /// The proven redirect URI, with the answer in it unless there are fields.
-    pub address: String,
-    /// The answer, where it travels in a form.
-    pub fields: Vec<Field>,
+described! {
+    /// `denied.html`: why, in the words of the hook that says so, and the way back to the application, which is told `access_denied`.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct DeniedPage {
+        /// What the hook says to the user.
+        pub message: String,
+        /// The application.
+        pub client: String,
+        /// The proven redirect URI, with the answer in it unless there are fields.
+        pub address: String,
+        /// The answer, where it travels in a form.
+        pub fields: Vec<Field>,
+    }
 }
 
 impl Page for DeniedPage {

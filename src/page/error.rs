@@ -4,20 +4,23 @@ use serde::Serialize;
 
 use super::Page;
 use super::part::INJECTION;
+use super::shape::{Described, Kind, described};
 
-/// `error.html`.
-#[derive(Clone, Debug, Serialize)]
-pub struct ErrorPage {
-    /// What to tell the person.
-    pub kind: ErrorKind,
-    /// The protocol's name for the error, such as `invalid_request`.
-    pub code: String,
-    /// One fixed English phrase per cause, for whoever mends the application.
-    pub description: String,
-    /// What would be right, in dev mode: "The nearest registered URI is …".
-    pub hint: Option<String>,
-    /// Under which the log tells the exact reason.
-    pub request_id: Option<String>,
+described! {
+    /// `error.html`.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct ErrorPage {
+        /// What to tell the person.
+        pub kind: ErrorKind,
+        /// The protocol's name for the error, such as `invalid_request`.
+        pub error: String,
+        /// One fixed English phrase per cause, for whoever mends the application.
+        pub description: String,
+        /// What would be right, in dev mode: "The nearest registered URI is …".
+        pub hint: Option<String>,
+        /// Under which the log tells the exact reason.
+        pub request_id: Option<String>,
+    }
 }
 
 /// The heading and the advice of an error page, which are in the person's language.
@@ -38,13 +41,19 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl Described for ErrorKind {
+    fn kind() -> Kind {
+        Kind::Word(&["request", "expired", "forbidden", "missing", "busy", "internal"])
+    }
+}
+
 impl Page for ErrorPage {
     const TEMPLATE: &'static str = "error.html";
 
     fn samples() -> Vec<(&'static str, Self)> {
         let page = |kind, code: &str, description: &str| Self {
             kind,
-            code: code.to_owned(),
+            error: code.to_owned(),
             description: description.to_owned(),
             hint: None,
             request_id: Some("01k9zv3m7q".to_owned()),

@@ -2,22 +2,27 @@
 
 use serde::Serialize;
 
-use super::Page;
 use super::part::INJECTION;
+use super::shape::described;
+use super::{Page, Submits};
 
-/// `home.html`: tells whoever opens the issuer's address what lives there.
-#[derive(Clone, Debug, Serialize)]
-pub struct HomePage {
-    /// The issuer identifier.
-    pub issuer: String,
-    /// Address of the discovery document (OpenID Connect Discovery section 4).
-    pub discovery: String,
-    /// Whether there is a playground: in development.
-    pub playground: bool,
+described! {
+    /// `home.html`: tells whoever opens the issuer's address what lives there.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct HomePage {
+        /// The issuer identifier.
+        pub issuer: String,
+        /// Address of the discovery document (OpenID Connect Discovery section 4).
+        pub discovery: String,
+        /// Whether there is a playground: in development.
+        pub playground: bool,
+    }
 }
 
 impl Page for HomePage {
     const TEMPLATE: &'static str = "home.html";
+    const SUBMITS: Submits = Submits::Here;
+    const HERE: Option<&'static str> = Some("home");
 
     fn samples() -> Vec<(&'static str, Self)> {
         let page = |issuer: &str| Self {

@@ -1,10 +1,9 @@
-//! Which language a page is in: what the relying party asks for, then what the browser prefers, then the
-//! deployment's own, which is English unless it says otherwise.
+//! Which language a page is in: what the relying party asks for, then what the person chose on a page before, then what
+//! the browser prefers, then the deployment's own, which is English unless it says otherwise.
 
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, CatalogueError};
-use super::load::File;
 
 /// Longer lists of languages are cut: nobody reads more than this.
 const MAX_RANGES: usize = 16;
@@ -20,6 +19,16 @@ impl Locale {
     pub fn tag(&self) -> &str {
         &self.0.tag
     }
+
+    /// What the language calls itself.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// A sentence of the catalogue, as plain text.
+    pub(super) fn say(&self, key: &str) -> Option<String> {
+        self.0.say(key)
+    }
 }
 
 /// The languages that pages come in.
@@ -34,28 +43,32 @@ pub(super) struct Languages {
 impl Languages {
     /// # Errors
     /// None with the catalogue as tested.
-    pub(super) fn new() -> Result<Self, CatalogueError> {
+    pub(super) fn new() -> Result<Self, Vec<CatalogueError>> {
         let english = Catalogue::parse("en", include_str!("../../templates/locale/en.toml"), None)?;
         Ok(Self { spoken: Vec::new(), english: Locale(Arc::new(english)), fallback: None })
     }
 
-    /// Adds a language from `text`, on top of the file that it replaces, on top of English.
+    /// Adds a language from `text`, on top of the file that it replaces, on top of English. What can't be used is left out.
     ///
     /// # Errors
-    /// What is wrong with the tag or the file.
-    pub(super) fn add(&mut self, tag: &str, text: &str, file: &File) -> Result<(), CatalogueError> {
+    /// All that is wrong with the tag or the file.
+    pub(super) fn add(&mut self, tag: &str, text: &str, replaced: Option<&str>) -> Result<(), Vec<CatalogueError>> {
         if !is_tag(tag) {
-            return Err(CatalogueError {
-                line: None,
-                reason: format!("`{tag}` is not a language tag (like de or pt-BR)"),
-            });
+            let reason = format!("`{tag}` is not a language tag (like de or pt-BR)");
+            return Err(vec![CatalogueError { line: None, reason }]);
         }
         let mut catalogue = self.english.0.clone();
-        for text in file.replaced.into_iter().chain([text]) {
-            catalogue = Arc::new(Catalogue::parse(tag, text, Some(&catalogue))?);
+        let mut errors = Vec::new();
+        for text in replaced.into_iter().chain([text]) {
+            match Catalogue::parse(tag, text, Some(&catalogue)) {
+                Ok(better) => catalogue = Arc::new(better),
+                Err(wrong) => errors.extend(wrong),
+            }
         }
-        self.spoken.push(Locale(catalogue));
-        Ok(())
+        if catalogue.tag == tag {
+            self.spoken.push(Locale(catalogue));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     pub(super) fn spoken(&self) -> &[Locale] {
@@ -82,11 +95,20 @@ impl Languages {
 
     /// By lookup (RFC 4647 section 3.4): each wish in its order, shortened from its end until something fits.
     /// `ui_locales` is the parameter of OpenID Connect Core section 3.1.2.1, `accept_language` the header of RFC 9110
-    /// section 12.5.4. What is not well-formed is passed over.
-    pub(super) fn choose(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> &Locale {
+    /// section 12.5.4; between them is what the person chose here before. What is not well-formed is passed over.
+    pub(super) fn choose(
+        &self,
+        ui_locales: Option<&str>,
+        chosen: Option<&str>,
+        accept_language: Option<&str>,
+    ) -> &Locale {
         let asked = ui_locales.unwrap_or_default().split_ascii_whitespace().take(MAX_RANGES);
         let preferred = by_quality(accept_language.unwrap_or_default());
-        asked.chain(preferred).find_map(|range| look_up(&self.spoken, range)).unwrap_or_else(|| self.fallback())
+        asked
+            .chain(chosen)
+            .chain(preferred)
+            .find_map(|range| look_up(&self.spoken, range))
+            .unwrap_or_else(|| self.fallback())
     }
 }
 
@@ -150,11 +172,15 @@ mod tests {
     use super::*;
 
     fn choose(ui_locales: &str, accept_language: &str) -> String {
+        choose_after(ui_locales, None, accept_language)
+    }
+
+    fn choose_after(ui_locales: &str, chosen: Option<&str>, accept_language: &str) -> String {
         let spoken = ["en", "de", "pt", "pt-BR", "zh-Hant"]
             .map(|tag| Locale(Arc::new(Catalogue::parse(tag, "direction = \"ltr\"", None).unwrap())))
             .to_vec();
         let languages = Languages { spoken, ..Languages::new().unwrap() };
-        languages.choose(Some(ui_locales), Some(accept_language)).tag().to_owned()
+        languages.choose(Some(ui_locales), chosen, Some(accept_language)).tag().to_owned()
     }
 
     #[test]
@@ -173,6 +199,14 @@ mod tests {
         assert_eq!(choose("xx de", "pt"), "de");
         assert_eq!(choose("xx", "pt"), "pt");
         assert_eq!(choose("", ""), "en");
+    }
+
+    #[test]
+    fn what_was_chosen_here_comes_between_the_client_and_the_browser() {
+        assert_eq!(choose_after("", Some("de"), "pt"), "de");
+        assert_eq!(choose_after("pt", Some("de"), "en"), "pt");
+        assert_eq!(choose_after("xx", Some("de"), "pt"), "de");
+        assert_eq!(choose_after("", Some("../de"), "pt"), "pt", "nothing that somebody made up");
     }
 
     #[test]

@@ -3,35 +3,39 @@
 use serde::Serialize;
 
 use super::part::{Client, INJECTION};
+use super::shape::{Described, Kind, Member, described};
 use super::{Page, Submits};
+use crate::base::color::Color;
 
-/// `login.html`: asks for a username and a password. Posts `pending`, `username`, `password` and `decision` (`login` or
-/// `cancel`) to `{base}/login`; in development also `pending` and `persona`.
-#[derive(Clone, Debug, Serialize)]
-pub struct LoginPage {
-    /// The sealed authorization request, sent back as it is; empty when nobody asked but the person.
-    pub pending: String,
-    /// The application that asks.
-    pub client: Option<Client>,
-    /// What the username field holds: the `login_hint`, or what was typed before. It stays editable.
-    pub username: String,
-    /// Why the page is shown again.
-    pub problem: Option<LoginProblem>,
-    /// The person is signed in already and has to show again who they are (`prompt=login`, `max_age`).
-    pub again: bool,
-    /// In development: who can sign in with one click.
-    pub personas: Vec<Persona>,
-}
+described! {
+    /// `login.html`: asks for a username and a password. Posts `pending`, `username`, `password` and `decision` (`login` or
+    /// `cancel`) to `{base}/login`; in development also `pending` and `persona`.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct LoginPage {
+        /// The sealed authorization request, sent back as it is; empty when nobody asked but the person.
+        pub pending: String,
+        /// The application that asks.
+        pub client: Option<Client>,
+        /// What the username field holds: the `login_hint`, or what was typed before. It stays editable.
+        pub username: String,
+        /// Why the page is shown again.
+        pub problem: Option<LoginProblem>,
+        /// The person is signed in already and has to show again who they are (`prompt=login`, `max_age`).
+        pub again: bool,
+        /// In development: who can sign in with one click.
+        pub personas: Vec<Persona>,
+    }
 
-/// Somebody who can sign in with one click, in development. The button's id is `persona-` and the username.
-#[derive(Clone, Debug, Serialize)]
-pub struct Persona {
-    /// What the button sends.
-    pub username: String,
-    /// Their name, or again the username.
-    pub name: String,
-    /// The `login_hint` means them: theirs is the button that Enter presses.
-    pub preselected: bool,
+    /// Somebody who can sign in with one click, in development. The button's id is `persona-` and the username.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Persona {
+        /// What the button sends.
+        pub username: String,
+        /// Their name, or again the username.
+        pub name: String,
+        /// The `login_hint` means them: theirs is the button that Enter presses.
+        pub preselected: bool,
+    }
 }
 
 /// Why a login did not go through, as far as the person may know.
@@ -49,13 +53,35 @@ pub enum LoginProblem {
     },
 }
 
+impl Described for LoginProblem {
+    fn kind() -> Kind {
+        let member = |name, doc: &str, kind| Member { name, doc: doc.to_owned(), kind };
+        Kind::Object(vec![
+            member("kind", "What it is.", Kind::Word(&["missing", "wrong", "throttled"])),
+            member("seconds", "With `throttled`: when the next attempt counts.", Kind::Number),
+        ])
+    }
+}
+
 impl Page for LoginPage {
     const TEMPLATE: &'static str = "login.html";
     const SCRIPTS: bool = true;
     const SUBMITS: Submits = Submits::Beyond;
 
+    const HERE: Option<&'static str> = Some("login");
+    const ACTION: Option<&'static str> = Some("/login");
+    const CONTROLS: &'static [&'static [&'static str]] = &[&["username"], &["password"]];
+
     fn image(&self) -> Option<&str> {
         self.client.as_ref()?.logo.as_deref()
+    }
+
+    fn accent(&self) -> Option<Color> {
+        self.client.as_ref()?.accent
+    }
+
+    fn hidden(&self) -> Vec<(&str, &str)> {
+        vec![("pending", &self.pending)]
     }
 
     fn sealed(&mut self) -> Option<&mut String> {
@@ -85,6 +111,7 @@ impl Page for LoginPage {
         };
         vec![
             ("logo", page.clone()),
+            ("accent", Self { client: Some(Client::coloured()), ..page.clone() }),
             ("no_client", Self { pending: String::new(), client: None, ..page.clone() }),
             ("hint", Self { username: "ada@meadow.example".to_owned(), ..page.clone() }),
             ("again", Self { username: "ada".to_owned(), again: true, ..page.clone() }),

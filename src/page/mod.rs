@@ -5,44 +5,57 @@
 //!
 //! The pages' element ids and field names are a contract with people who automate them; the tests hold them.
 
+mod accent;
 mod asset;
 mod authorize;
 mod catalogue;
+mod check;
 mod check_session;
 mod denied;
 mod end_session;
 mod error;
 mod escape;
+mod export;
+mod fault;
 mod form_post;
 mod home;
+mod live;
 mod load;
 mod locale;
 mod login;
 mod part;
 mod playground;
+mod plural;
 mod policy;
 mod print;
 mod select_account;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
+use crate::base::color::Color;
+
+pub use accent::{PATH as ACCENT_PATH, accent_sheet};
 pub use asset::Asset;
-pub use authorize::{AuthorizePage, Scope};
+pub use authorize::{AuthorizeContext, AuthorizePage, Scope, ShownScope};
+pub use check::check;
 pub use check_session::CheckSessionIframePage;
 pub use denied::DeniedPage;
 pub use end_session::{EndSessionCompletedPage, EndSessionFailedPage, EndSessionPromptPage};
 pub use error::{ErrorKind, ErrorPage};
+pub use export::{contexts, export};
+pub use fault::PageError;
 pub use form_post::{Field, FormPostPage};
 pub use home::HomePage;
+pub use live::{LivePages, Recipe};
 pub use load::BUILT_IN;
 pub use locale::Locale;
 pub use login::{LoginPage, LoginProblem, Persona};
@@ -53,13 +66,13 @@ pub use playground::{
 };
 pub use policy::{Submits, content_security_policy};
 pub use select_account::SelectAccountPage;
+pub use shape::{Described, Kind, Member};
 
-use catalogue::CatalogueError;
 use locale::Languages;
 use print::{Known, Print, Prints, is_plain};
 
-/// What is the same on every page of a provider, under `frame` in templates.
-#[derive(Clone, Debug, Serialize)]
+/// What is the same on every page of a provider.
+#[derive(Clone, Debug, Default)]
 pub struct Frame {
     /// The issuer's path, before every address of ours: empty, or like `/idp`.
     pub base: String,
@@ -67,20 +80,74 @@ pub struct Frame {
     pub product: String,
     /// A line above every page: "For development only".
     pub banner: Option<String>,
+    /// The colour of pages whose application has none of its own.
+    pub accent: Option<Color>,
+    /// The file of an image in place of our mark.
+    pub logo: Option<PathBuf>,
+}
+
+shape::described! {
+    /// The same as templates see it, under `frame`.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct FrameContext {
+        /// The issuer's path, before every address of ours: empty, or like `/idp`.
+        pub base: String,
+        /// What the provider calls itself (`pages.title`).
+        pub product: String,
+        /// A line above every page: "For development only".
+        pub banner: Option<String>,
+        /// The address of the product's mark: of `pages.logo`, or of `asset/mark.svg`.
+        pub mark: String,
+    }
+
+    /// A language that pages come in, under `languages` in templates.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct LanguageContext {
+        /// Its tag (BCP 47).
+        pub tag: String,
+        /// What it calls itself.
+        pub name: String,
+    }
 }
 
 /// A page: its fields are the names that its template sees.
-pub trait Page: Serialize + Clone {
+pub trait Page: Serialize + Clone + Described {
     /// The template's file name.
     const TEMPLATE: &'static str;
     /// Whether it has scripts.
     const SCRIPTS: bool = false;
     /// Where its forms may lead.
     const SUBMITS: Submits = Submits::Nowhere;
+    /// What the language chooser calls it, where it can be shown again in another language.
+    const HERE: Option<&'static str> = None;
+    /// Where its form leads, below the issuer.
+    const ACTION: Option<&'static str> = None;
+    /// What its form needs beside the hidden fields: of each of these lists one name at least.
+    const CONTROLS: &'static [&'static [&'static str]] = &[];
 
     /// Address of an image from elsewhere.
     fn image(&self) -> Option<&str> {
         None
+    }
+
+    /// The colour of the application that it is shown for.
+    fn accent(&self) -> Option<Color> {
+        None
+    }
+
+    /// The address of its form.
+    fn action(&self, base: &str) -> Option<String> {
+        Self::ACTION.map(|action| format!("{base}{action}"))
+    }
+
+    /// The names and values that its form has to send back as they are: `hidden_inputs` in its template.
+    fn hidden(&self) -> Vec<(&str, &str)> {
+        Vec::new()
+    }
+
+    /// What its template sees.
+    fn context(&self, _locale: &Locale) -> Value {
+        Value::from(Serde(self.clone()))
     }
 
     /// The sealed request in its forms, the only thing in which it differs from one time to the next; for pages that many
@@ -98,14 +165,49 @@ pub trait Page: Serialize + Clone {
     }
 }
 
+/// Something to do with every page that there is.
+trait Visitor {
+    fn visit<P: Page>(&mut self);
+}
+
+fn visit_every_page(visitor: &mut impl Visitor) {
+    visitor.visit::<LoginPage>();
+    visitor.visit::<AuthorizePage>();
+    visitor.visit::<SelectAccountPage>();
+    visitor.visit::<EndSessionPromptPage>();
+    visitor.visit::<EndSessionCompletedPage>();
+    visitor.visit::<EndSessionFailedPage>();
+    visitor.visit::<FormPostPage>();
+    visitor.visit::<ErrorPage>();
+    visitor.visit::<DeniedPage>();
+    visitor.visit::<HomePage>();
+    visitor.visit::<CheckSessionIframePage>();
+    visitor.visit::<PlaygroundPage>();
+    visitor.visit::<PlaygroundFragmentPage>();
+    visitor.visit::<PlaygroundResultPage>();
+}
+
+/// A sample of a page, rendered.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// Of the page and of the sample: `login-hint`.
+    pub name: String,
+    /// The page.
+    pub html: String,
+    /// Its `Content-Security-Policy`.
+    pub policy: String,
+}
+
 /// Every page, ready to be rendered. Costs some milliseconds to make; nothing is read or parsed afterwards.
 pub struct Pages {
     environment: Environment<'static>,
     languages: Languages,
     assets: BTreeMap<String, Asset>,
     prints: Prints,
-    /// How files are called in messages, where they are not ours.
-    origins: BTreeMap<String, String>,
+    base: String,
+    accent: Option<Color>,
+    /// The files that are not ours, as they are called in messages, with what is in them.
+    origins: BTreeMap<String, (String, String)>,
 }
 
 impl Pages {
@@ -116,45 +218,9 @@ impl Pages {
     /// # Errors
     /// The first file that cannot be used, with its line.
     pub fn new(frame: &Frame, overrides: Option<&Path>) -> Result<Self, PageError> {
-        let files = load::files(overrides)?;
-        let base = frame.base.trim_end_matches('/').to_owned();
-
-        let mut assets = BTreeMap::new();
-        let mut languages =
-            Languages::new().map_err(|error| PageError::catalogue("locale/en.toml (built in)".to_owned(), error))?;
-        let mut templates = Vec::new();
-        for (name, file) in &files {
-            if let Some(asset) = name.strip_prefix("asset/") {
-                let asset = Asset::new(asset, file.bytes.clone())
-                    .ok_or_else(|| PageError::file(file.describe(name), "not a kind of file that pages can use"))?;
-                assets.insert(asset.name.clone(), asset);
-                continue;
-            }
-            let text =
-                std::str::from_utf8(&file.bytes).map_err(|_| PageError::file(file.describe(name), "not in UTF-8"))?;
-            if let Some(tag) = name.strip_prefix("locale/").and_then(|name| name.strip_suffix(".toml")) {
-                languages.add(tag, text, file).map_err(|error| PageError::catalogue(file.describe(name), error))?;
-            } else {
-                templates.push((name, text, file));
-            }
-        }
-
-        let mut pages = Self {
-            environment: Environment::new(),
-            languages,
-            assets,
-            prints: Prints::default(),
-            origins: BTreeMap::new(),
-        };
-        pages.prepare(&Frame { base, ..frame.clone() });
-        for (name, text, file) in templates {
-            if file.path.is_some() {
-                pages.origins.insert(name.clone(), file.describe(name));
-            }
-            if let Some(replaced) = file.replaced {
-                pages.add(format!("default/{name}"), replaced)?;
-            }
-            pages.add(name.clone(), text)?;
+        let (pages, faults) = Self::load(frame, overrides)?;
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(fault);
         }
         if overrides.is_some() {
             pages.samples(pages.languages.fallback())?;
@@ -162,18 +228,97 @@ impl Pages {
         Ok(pages)
     }
 
+    /// The same without those files that cannot be used, and why they can't.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    fn load(frame: &Frame, overrides: Option<&Path>) -> Result<(Self, Vec<PageError>), PageError> {
+        let (files, mut faults) = load::files(overrides)?;
+        let base = frame.base.trim_end_matches('/').to_owned();
+
+        let mut assets = BTreeMap::new();
+        let mut languages = Languages::new()
+            .map_err(|errors| PageError::catalogues("locale/en.toml (built in)", errors).swap_remove(0))?;
+        let mut templates = Vec::new();
+        for (name, file) in &files {
+            let described = file.describe(name);
+            if let Some(asset) = name.strip_prefix("asset/") {
+                match Asset::new(asset, file.bytes.clone()) {
+                    Some(asset) => _ = assets.insert(asset.name.clone(), asset),
+                    None => faults.push(PageError::file(described, "not a kind of file that pages can use")),
+                }
+                continue;
+            }
+            let Ok(text) = std::str::from_utf8(&file.bytes) else {
+                faults.push(PageError::file(described, "not in UTF-8"));
+                continue;
+            };
+            if let Some(tag) = name.strip_prefix("locale/").and_then(|name| name.strip_suffix(".toml")) {
+                if let Err(errors) = languages.add(tag, text, file.replaced) {
+                    faults.extend(PageError::catalogues(&described, errors));
+                }
+            } else {
+                templates.push((name, text, file));
+            }
+        }
+        let mark = match &frame.logo {
+            Some(path) => load::logo(path).map(|asset| {
+                let name = asset.name.clone();
+                assets.insert(name.clone(), asset);
+                name
+            })?,
+            None => "mark.svg".to_owned(),
+        };
+
+        let mut pages = Self {
+            environment: Environment::new(),
+            languages,
+            assets,
+            prints: Prints::default(),
+            base,
+            accent: frame.accent,
+            origins: BTreeMap::new(),
+        };
+        pages.prepare(frame, &mark);
+        for (name, text, file) in templates {
+            if file.path.is_some() {
+                pages.origins.insert(name.clone(), (file.describe(name), text.to_owned()));
+            }
+            if let Some(replaced) = file.replaced {
+                pages.add(format!("default/{name}"), replaced)?;
+            }
+            if let Err(fault) = pages.add(name.clone(), text) {
+                faults.push(fault);
+                if let Some(replaced) = file.replaced {
+                    pages.add(name.clone(), replaced)?;
+                }
+            }
+        }
+        Ok((pages, faults))
+    }
+
     /// What every template can use, and how strict it is with them.
-    fn prepare(&mut self, frame: &Frame) {
+    fn prepare(&mut self, frame: &Frame, mark: &str) {
+        let addresses: BTreeMap<String, String> = self
+            .assets
+            .values()
+            .map(|asset| (asset.name.clone(), format!("{}/asset/{}?v={}", self.base, asset.name, asset.version)))
+            .collect();
+        let language =
+            |locale: &Locale| LanguageContext { tag: locale.tag().to_owned(), name: locale.name().to_owned() };
+        let languages: Vec<LanguageContext> = self.languages.spoken().iter().map(language).collect();
+        let frame = FrameContext {
+            base: self.base.clone(),
+            product: frame.product.clone(),
+            banner: frame.banner.clone(),
+            mark: addresses.get(mark).cloned().unwrap_or_default(),
+        };
         let environment = &mut self.environment;
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_formatter(escape::format);
         environment.add_global("frame", Value::from(Serde(frame)));
-        let addresses: BTreeMap<String, String> = self
-            .assets
-            .values()
-            .map(|asset| (asset.name.clone(), format!("{}/asset/{}?v={}", frame.base, asset.name, asset.version)))
-            .collect();
+        environment.add_global("languages", Value::from(Serde(languages)));
         environment.add_function("asset", move |name: &str| {
             addresses.get(name).cloned().ok_or_else(|| {
                 minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, format!("no asset `{name}`"))
@@ -214,16 +359,24 @@ impl Pages {
     }
 
     fn render_anew<P: Page>(&self, page: &P, locale: &Locale) -> Result<String, PageError> {
-        let context = context! { ..locale.0.context.clone(), ..Value::from(Serde(page)) };
+        let accent = page.accent().or(self.accent).map(|accent| accent::address(&self.base, accent));
+        let common = context! { here => P::HERE, hidden_inputs => hidden_inputs(page), accent => accent };
+        let context = context! { ..common, ..locale.0.context.clone(), ..page.context(locale) };
         self.environment
             .get_template(P::TEMPLATE)
             .and_then(|template| template.render(context))
             .map_err(|error| self.explain(&error))
     }
 
-    /// The language for a person: `ui_locales` of the request, `Accept-Language` of the browser, then English.
-    pub fn locale(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> Locale {
-        self.languages.choose(ui_locales, accept_language).clone()
+    /// The language for a person: `ui_locales` of the request, what they have `chosen` on a page of ours, `Accept-Language` of the
+    /// browser, then the deployment's own.
+    pub fn locale(&self, ui_locales: Option<&str>, chosen: Option<&str>, accept_language: Option<&str>) -> Locale {
+        self.languages.choose(ui_locales, chosen, accept_language).clone()
+    }
+
+    /// The language with this tag, if pages come in it.
+    pub fn language(&self, tag: &str) -> Option<&Locale> {
+        self.languages.spoken().iter().find(|locale| locale.tag() == tag)
     }
 
     /// The same pages, in this language for people whose own is not among ours.
@@ -247,35 +400,38 @@ impl Pages {
         self.assets.get(name)
     }
 
-    /// Every sample of every page as (`page-sample`, HTML).
+    /// The files behind `{base}/asset/`.
+    pub fn assets(&self) -> impl Iterator<Item = &Asset> {
+        self.assets.values()
+    }
+
+    /// Every sample of every page.
     ///
     /// # Errors
     /// The first template that cannot show one.
-    pub fn samples(&self, locale: &Locale) -> Result<Vec<(String, String)>, PageError> {
-        let mut all = Vec::new();
-        self.sample::<LoginPage>(locale, &mut all)?;
-        self.sample::<AuthorizePage>(locale, &mut all)?;
-        self.sample::<SelectAccountPage>(locale, &mut all)?;
-        self.sample::<EndSessionPromptPage>(locale, &mut all)?;
-        self.sample::<EndSessionCompletedPage>(locale, &mut all)?;
-        self.sample::<EndSessionFailedPage>(locale, &mut all)?;
-        self.sample::<FormPostPage>(locale, &mut all)?;
-        self.sample::<ErrorPage>(locale, &mut all)?;
-        self.sample::<DeniedPage>(locale, &mut all)?;
-        self.sample::<HomePage>(locale, &mut all)?;
-        self.sample::<CheckSessionIframePage>(locale, &mut all)?;
-        self.sample::<PlaygroundPage>(locale, &mut all)?;
-        self.sample::<PlaygroundFragmentPage>(locale, &mut all)?;
-        self.sample::<PlaygroundResultPage>(locale, &mut all)?;
-        Ok(all)
-    }
-
-    fn sample<P: Page>(&self, locale: &Locale, into: &mut Vec<(String, String)>) -> Result<(), PageError> {
-        let page = P::TEMPLATE.trim_end_matches(".html");
-        for (name, sample) in P::samples() {
-            into.push((format!("{page}-{name}"), self.render(&sample, locale)?));
+    pub fn samples(&self, locale: &Locale) -> Result<Vec<Rendered>, PageError> {
+        struct All<'a> {
+            pages: &'a Pages,
+            locale: &'a Locale,
+            rendered: Result<Vec<Rendered>, PageError>,
         }
-        Ok(())
+        impl Visitor for All<'_> {
+            fn visit<P: Page>(&mut self) {
+                let page = P::TEMPLATE.trim_end_matches(".html");
+                for (name, sample) in P::samples() {
+                    let Ok(rendered) = &mut self.rendered else { return };
+                    match self.pages.render_anew(&sample, self.locale) {
+                        Ok(html) => {
+                            rendered.push(Rendered { name: format!("{page}-{name}"), html, policy: sample.policy() });
+                        }
+                        Err(error) => self.rendered = Err(error),
+                    }
+                }
+            }
+        }
+        let mut all = All { pages: self, locale, rendered: Ok(Vec::new()) };
+        visit_every_page(&mut all);
+        all.rendered
     }
 
     /// The engine's error with the file's real name.
@@ -286,7 +442,7 @@ impl Pages {
             cause = inner;
         }
         let name = cause.name().unwrap_or_default();
-        let file = self.origins.get(name).cloned().unwrap_or_else(|| format!("{name} (built in)"));
+        let file = self.origins.get(name).map_or_else(|| format!("{name} (built in)"), |(file, _)| file.clone());
         let reason = match cause.detail() {
             Some(detail) => format!("{}: {detail}", cause.kind()),
             None => cause.kind().to_string(),
@@ -301,72 +457,15 @@ impl fmt::Debug for Pages {
     }
 }
 
-/// Why pages could not be loaded or shown.
-#[derive(Debug)]
-pub enum PageError {
-    /// A file or directory could not be read.
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// A file has the name of no page.
-    Unknown {
-        /// Which.
-        path: PathBuf,
-    },
-    /// The pages do not come in a language that is to be the default.
-    Language {
-        /// Which.
-        tag: String,
-        /// Those that they come in.
-        spoken: String,
-    },
-    /// A template, catalogue or asset does not work.
-    File {
-        /// Its path, or its name in the program.
-        file: String,
-        /// From 1.
-        line: Option<usize>,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl PageError {
-    fn file(file: String, reason: &str) -> Self {
-        Self::File { file, line: None, reason: reason.to_owned() }
+/// The fields of [`Page::hidden`] as HTML, for forms.
+fn hidden_inputs<P: Page>(page: &P) -> Value {
+    let mut html = String::new();
+    for (name, value) in page.hidden() {
+        html.push_str("<input type=\"hidden\" name=\"");
+        escape::escape(name, &mut html);
+        html.push_str("\" value=\"");
+        escape::escape(value, &mut html);
+        html.push_str("\">");
     }
-
-    fn catalogue(file: String, error: CatalogueError) -> Self {
-        Self::File { file, line: error.line, reason: error.reason }
-    }
-}
-
-impl fmt::Display for PageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::Unknown { path } => {
-                let pages: Vec<&str> =
-                    BUILT_IN.iter().map(|&(name, _)| name).filter(|name| !name.contains('/')).collect();
-                write!(f, "{}: no page is called so; there are {}", path.display(), pages.join(", "))
-            }
-            Self::Language { tag, spoken } => {
-                write!(f, "i18n.default_locale: the pages don't come in \"{tag}\"; they come in {spoken}")
-            }
-            Self::File { file, line: Some(line), reason } => write!(f, "{file}:{line}: {reason}"),
-            Self::File { file, line: None, reason } => write!(f, "{file}: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for PageError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Read { error, .. } => Some(error),
-            Self::Unknown { .. } | Self::Language { .. } | Self::File { .. } => None,
-        }
-    }
+    Value::from_safe_string(html)
 }

@@ -6,108 +6,111 @@ use serde::Serialize;
 
 use super::form_post::Field;
 use super::part::INJECTION;
+use super::shape::{Described, Kind, described};
 use super::{Page, Submits};
 
-/// `playground.html`: what the relying party is to ask for. Posts itself to `{base}/playground` with the names of the
-/// authorization request (OpenID Connect Core 1.0 section 3.1.2.1), and `user`, `nonce` and `pkce`.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlaygroundPage {
-    /// Proof that the form is ours.
-    pub csrf: String,
-    /// Why nothing was sent.
-    pub problem: Option<String>,
-    /// The issuer identifier.
-    pub issuer: String,
-    /// Whether more than the first choices are to be seen.
-    pub more: bool,
-    /// The choices that are made from a list.
-    pub selects: Vec<Select>,
-    /// The choices that are written.
-    pub inputs: Vec<Input>,
-}
+described! {
+    /// `playground.html`: what the relying party is to ask for. Posts itself to `{base}/playground` with the names of the
+    /// authorization request (OpenID Connect Core 1.0 section 3.1.2.1), and `user`, `nonce` and `pkce`.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct PlaygroundPage {
+        /// Proof that the form is ours.
+        pub csrf: String,
+        /// Why nothing was sent.
+        pub problem: Option<String>,
+        /// The issuer identifier.
+        pub issuer: String,
+        /// Whether more than the first choices are to be seen.
+        pub more: bool,
+        /// The choices that are made from a list.
+        pub selects: Vec<Select>,
+        /// The choices that are written.
+        pub inputs: Vec<Input>,
+    }
 
-/// A choice from a list.
-#[derive(Clone, Debug, Serialize)]
-pub struct Select {
-    /// The field's name; with `playground-` in front the element's id.
-    pub name: &'static str,
-    /// What it is called.
-    pub label: &'static str,
-    /// What it does.
-    pub hint: &'static str,
-    /// Whether it stands with what one changes first.
-    pub first: bool,
-    /// What there is to choose from.
-    pub options: Vec<Choice>,
-}
+    /// A choice from a list.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Select {
+        /// The field's name; with `playground-` in front the element's id.
+        pub name: &'static str,
+        /// What it is called.
+        pub label: &'static str,
+        /// What it does.
+        pub hint: &'static str,
+        /// Whether it stands with what one changes first.
+        pub first: bool,
+        /// What there is to choose from.
+        pub options: Vec<Choice>,
+    }
 
-/// One of the things to choose from.
-#[derive(Clone, Debug, Serialize)]
-pub struct Choice {
-    /// What is sent.
-    pub value: String,
-    /// What is shown.
-    pub label: String,
-    /// Whether it is chosen.
-    pub selected: bool,
-}
+    /// One of the things to choose from.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Choice {
+        /// What is sent.
+        pub value: String,
+        /// What is shown.
+        pub label: String,
+        /// Whether it is chosen.
+        pub selected: bool,
+    }
 
-/// A choice that is written.
-#[derive(Clone, Debug, Serialize)]
-pub struct Input {
-    /// The field's name; with `playground-` in front the element's id.
-    pub name: &'static str,
-    /// What it is called.
-    pub label: &'static str,
-    /// What it does.
-    pub hint: &'static str,
-    /// Whether it stands with what one changes first.
-    pub first: bool,
-    /// What it holds.
-    pub value: String,
-}
+    /// A choice that is written.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Input {
+        /// The field's name; with `playground-` in front the element's id.
+        pub name: &'static str,
+        /// What it is called.
+        pub label: &'static str,
+        /// What it does.
+        pub hint: &'static str,
+        /// Whether it stands with what one changes first.
+        pub first: bool,
+        /// What it holds.
+        pub value: String,
+    }
 
-/// `playground_fragment.html`: a server never sees a fragment, so the page's script posts it to `{base}/playground/callback` as
-/// `fragment`. With scripts off a person does.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlaygroundFragmentPage {
-    /// Proof that the form is ours.
-    pub csrf: String,
-}
+    /// `playground_fragment.html`: a server never sees a fragment, so the page's script posts it to `{base}/playground/callback` as
+    /// `fragment`. With scripts off a person does.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct PlaygroundFragmentPage {
+        /// Proof that the form is ours.
+        pub csrf: String,
+    }
 
-/// `playground_result.html`: one run, from the request to what is known of the user.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlaygroundResultPage {
-    /// Proof that the forms are ours.
-    pub csrf: String,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// The same in a few words.
-    pub headline: String,
-    /// And what it means.
-    pub lead: String,
-    /// Who and what took part.
-    pub facts: Vec<Field>,
-    /// The error that ended it.
-    pub error: Option<RunError>,
-    /// What a relying party has to check, in its order.
-    pub checks: Vec<Check>,
-    /// At the authorization endpoint. A refresh has none.
-    pub authorization: Option<Exchange>,
-    /// At the token endpoint.
-    pub token: Option<Exchange>,
-    /// The ID token, taken apart.
-    pub id_token: Option<IdToken>,
-    /// At the `UserInfo` endpoint.
-    pub userinfo: Option<Exchange>,
-    /// The sealed refresh token, for `{base}/playground/refresh`.
-    pub refresh: Option<String>,
-    /// The choices of the run, to make it again.
-    pub again: Vec<Field>,
-    /// The same as the query of the form's address.
-    pub query: String,
-    /// What to write into an application.
-    pub configuration: Vec<Snippet>,
+    /// `playground_result.html`: one run, from the request to what is known of the user.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct PlaygroundResultPage {
+        /// Proof that the forms are ours.
+        pub csrf: String,
+        /// What came of it.
+        pub outcome: Outcome,
+        /// The same in a few words.
+        pub headline: String,
+        /// And what it means.
+        pub lead: String,
+        /// Who and what took part.
+        pub facts: Vec<Field>,
+        /// The error that ended it.
+        pub error: Option<RunError>,
+        /// What a relying party has to check, in its order.
+        pub checks: Vec<Check>,
+        /// At the authorization endpoint. A refresh has none.
+        pub authorization: Option<Exchange>,
+        /// At the token endpoint.
+        pub token: Option<Exchange>,
+        /// The ID token, taken apart.
+        pub id_token: Option<IdToken>,
+        /// At the `UserInfo` endpoint.
+        pub userinfo: Option<Exchange>,
+        /// The sealed refresh token, for `{base}/playground/refresh`.
+        pub refresh: Option<String>,
+        /// The choices of the run, to make it again.
+        pub again: Vec<Field>,
+        /// The same as the query of the form's address.
+        pub query: String,
+        /// What to write into an application.
+        pub configuration: Vec<Snippet>,
+    }
 }
 
 /// What came of a run.
@@ -122,86 +125,99 @@ pub enum Outcome {
     Error,
 }
 
-/// The error that ended a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RunError {
-    /// Where it came up.
-    pub step: String,
-    /// The protocol's name for it.
-    pub code: String,
-    /// What the provider said about it.
-    pub description: String,
-    /// What to do.
-    pub advice: String,
+described! {
+    /// The error that ended a run.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct RunError {
+        /// Where it came up.
+        pub step: String,
+        /// The protocol's name for it.
+        pub code: String,
+        /// What the provider said about it.
+        pub description: String,
+        /// What to do.
+        pub advice: String,
+    }
+
+    /// A thing that a relying party has to check.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Check {
+        /// What is looked at: the name of a claim or of a parameter.
+        pub name: &'static str,
+        /// What has to hold, in a few words.
+        pub rule: &'static str,
+        /// Where that is written.
+        pub section: &'static str,
+        /// What would be right.
+        pub expected: String,
+        /// What was there.
+        pub found: String,
+        /// Whether it is right.
+        pub passed: bool,
+    }
+
+    /// A request and its answer.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Exchange {
+        /// What was sent.
+        pub request: Message,
+        /// What came back.
+        pub response: Message,
+    }
+
+    /// An HTTP message as a person reads it: parameters and JSON are broken into lines.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+    pub struct Message {
+        /// The request line or the status line, as far as its query.
+        pub line: String,
+        /// The query of the request line, if there is one, and what stands behind.
+        pub query: String,
+        /// The headers that matter.
+        pub headers: Vec<Field>,
+        /// The body, if there is one.
+        pub body: String,
+    }
+
+    /// A signed token taken apart (RFC 7515 section 7.1).
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+    pub struct IdToken {
+        /// Its parts as they travel.
+        pub parts: Vec<String>,
+        /// Its header as indented JSON.
+        pub header: String,
+        /// Its claims as indented JSON.
+        pub claims: String,
+    }
+
+    /// Ready-made configuration for one library.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    pub struct Snippet {
+        /// Part of the element's id.
+        pub id: &'static str,
+        /// The library.
+        pub title: &'static str,
+        /// Which file it goes into, or what else to know.
+        pub place: &'static str,
+        /// The text.
+        pub text: String,
+    }
 }
 
-/// A thing that a relying party has to check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What is looked at: the name of a claim or of a parameter.
-    pub name: &'static str,
-    /// What has to hold, in a few words.
-    pub rule: &'static str,
-    /// Where that is written.
-    pub section: &'static str,
-    /// What would be right.
-    pub expected: String,
-    /// What was there.
-    pub found: String,
-    /// Whether it is right.
-    pub passed: bool,
-}
-
-/// A request and its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Exchange {
-    /// What was sent.
-    pub request: Message,
-    /// What came back.
-    pub response: Message,
-}
-
-/// An HTTP message as a person reads it: parameters and JSON are broken into lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Message {
-    /// The request line or the status line, as far as its query.
-    pub line: String,
-    /// The query of the request line, if there is one, and what stands behind.
-    pub query: String,
-    /// The headers that matter.
-    pub headers: Vec<Field>,
-    /// The body, if there is one.
-    pub body: String,
-}
-
-/// A signed token taken apart (RFC 7515 section 7.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct IdToken {
-    /// Its parts as they travel.
-    pub parts: Vec<String>,
-    /// Its header as indented JSON.
-    pub header: String,
-    /// Its claims as indented JSON.
-    pub claims: String,
-}
-
-/// Ready-made configuration for one library.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Snippet {
-    /// Part of the element's id.
-    pub id: &'static str,
-    /// The library.
-    pub title: &'static str,
-    /// Which file it goes into, or what else to know.
-    pub place: &'static str,
-    /// The text.
-    pub text: String,
+impl Described for Outcome {
+    fn kind() -> Kind {
+        Kind::Word(&["verified", "failed", "error"])
+    }
 }
 
 impl Page for PlaygroundPage {
     const TEMPLATE: &'static str = "playground.html";
     const SCRIPTS: bool = true;
     const SUBMITS: Submits = Submits::Here;
+    const ACTION: Option<&'static str> = Some("/playground");
+
+    fn hidden(&self) -> Vec<(&str, &str)> {
+        vec![("csrf", &self.csrf)]
+    }
 
     fn samples() -> Vec<(&'static str, Self)> {
         let choice =
@@ -263,6 +279,12 @@ impl Page for PlaygroundFragmentPage {
     const TEMPLATE: &'static str = "playground_fragment.html";
     const SCRIPTS: bool = true;
     const SUBMITS: Submits = Submits::Here;
+    const ACTION: Option<&'static str> = Some("/playground/callback");
+    const CONTROLS: &'static [&'static [&'static str]] = &[&["fragment"]];
+
+    fn hidden(&self) -> Vec<(&str, &str)> {
+        vec![("csrf", &self.csrf)]
+    }
 
     fn samples() -> Vec<(&'static str, Self)> {
         vec![("plain", Self { csrf: "csrf-token".to_owned() }), ("hostile", Self { csrf: INJECTION.to_owned() })]
@@ -273,6 +295,11 @@ impl Page for PlaygroundResultPage {
     const TEMPLATE: &'static str = "playground_result.html";
     const SCRIPTS: bool = true;
     const SUBMITS: Submits = Submits::Here;
+    const ACTION: Option<&'static str> = Some("/playground");
+
+    fn hidden(&self) -> Vec<(&str, &str)> {
+        vec![("csrf", &self.csrf)]
+    }
 
     fn samples() -> Vec<(&'static str, Self)> {
         let verified = Self::sample("meadow");

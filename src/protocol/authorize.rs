@@ -3,6 +3,8 @@
 //! The first finds out who asks and proves where answers may go; what is wrong there is for the user to see, on a page.
 //! The second reads the rest, and what is wrong there goes to the proven [`Target`].
 
+use std::collections::BTreeMap;
+
 use minicbor::{Decode, Encode};
 
 use super::claims_request::ClaimsRequest;
@@ -19,7 +21,7 @@ use crate::base::clock::Timestamp;
 use crate::base::form::Form;
 use crate::base::uri;
 use crate::model::client::{Client, GrantType, ResponseType};
-use crate::model::grant::Challenge;
+use crate::model::grant::{Challenge, ChallengeMethod};
 use crate::model::id::{ClientId, MAX_TEXT_ID};
 use crate::model::scope::Scope;
 
@@ -235,6 +237,32 @@ pub struct AuthorizeRequest {
 const VERSION: u8 = 1;
 
 impl AuthorizeRequest {
+    /// The parameters as they came, for people and their templates: those that were left out are empty. The hint and `claims`
+    /// are for programs, and aren't among them.
+    pub fn parameters(&self) -> BTreeMap<String, String> {
+        let method = |challenge: &Challenge| match challenge.method {
+            ChallengeMethod::Plain => "plain",
+            ChallengeMethod::S256 => "S256",
+        };
+        let all = [
+            ("client_id", Some(self.client_id.as_str().to_owned())),
+            ("redirect_uri", Some(self.redirect_uri.clone())),
+            ("response_type", Some(self.response_type.to_string())),
+            ("response_mode", Some(self.response_mode.name().to_owned())),
+            ("scope", Some(self.scope.to_string())),
+            ("state", self.state.clone()),
+            ("nonce", self.nonce.clone()),
+            ("prompt", Some(self.prompt.to_string()).filter(|prompt| !prompt.is_empty())),
+            ("max_age", self.max_age.map(|seconds| seconds.to_string())),
+            ("ui_locales", self.ui_locales.clone()),
+            ("acr_values", self.acr_values.clone()),
+            ("login_hint", self.login_hint.clone()),
+            ("code_challenge", self.challenge.as_ref().map(|challenge| challenge.value.clone())),
+            ("code_challenge_method", self.challenge.as_ref().map(method).map(ToOwned::to_owned)),
+        ];
+        all.into_iter().map(|(name, value)| (name.to_owned(), value.unwrap_or_default())).collect()
+    }
+
     /// OpenID Connect Core 1.0 section 3.1.2.2 and RFC 6749 section 4.1.1: the rest of the request, check by check. Unknown
     /// parameters are ignored.
     ///

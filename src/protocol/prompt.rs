@@ -1,5 +1,7 @@
 //! What a client lets, or makes, the provider ask the user.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 
 use super::error::OAuthError;
@@ -59,6 +61,13 @@ impl Prompt {
     #[must_use]
     pub const fn with(self, part: Self) -> Self {
         Self(self.0 | part.0)
+    }
+}
+
+impl fmt::Display for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = Self::NAMES.into_iter().filter(|(bit, _)| self.has(*bit)).map(|(_, name)| name);
+        f.write_str(&names.collect::<Vec<_>>().join(" "))
     }
 }
 

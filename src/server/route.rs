@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode};
 
 use super::health;
 use super::{Handler, Shortage};
-use crate::account::{consent, login, logo, logout, select_account};
+use crate::account::{consent, language, login, logo, logout, select_account};
 use crate::admin::http::{self as administration, Caller};
 use crate::app::App;
 use crate::app::browser_state;
@@ -21,7 +21,7 @@ use crate::app::request::Request;
 use crate::dev::playground;
 use crate::gate::forward_auth;
 use crate::oidc::{self, authorize, check_session, discovery, end_session, introspect, jwks, revoke, token, userinfo};
-use crate::page::HomePage;
+use crate::page::{ACCENT_PATH, Asset, HomePage, accent_sheet};
 use crate::protocol::issuer::Endpoint;
 
 /// Something that lives at an address.
@@ -47,6 +47,8 @@ enum Place<'a> {
     SelectAccount,
     Logout,
     Asset(&'a str),
+    Accent(&'a str),
+    Language,
     ClientLogo(&'a str),
     Playground,
     PlaygroundCallback,
@@ -91,6 +93,7 @@ impl<'a> Place<'a> {
             "/consent" => Self::Consent,
             "/select-account" => Self::SelectAccount,
             "/logout" => Self::Logout,
+            "/language" => Self::Language,
             "/playground" => Self::Playground,
             PLAYGROUND_CALLBACK => Self::PlaygroundCallback,
             "/playground/refresh" => Self::PlaygroundRefresh,
@@ -98,9 +101,10 @@ impl<'a> Place<'a> {
             "/readyz" => Self::Readyz,
             forward_auth::PATH => Self::ForwardAuth,
             _ if administration::is_address(path) => Self::Administration,
-            _ => match path.strip_prefix("/asset/") {
-                Some(name) => Self::Asset(name),
-                None => Self::ClientLogo(path.strip_prefix(logo::PATH)?),
+            _ => match (path.strip_prefix("/asset/"), path.strip_prefix(ACCENT_PATH)) {
+                (Some(name), _) => Self::Asset(name),
+                (None, Some(name)) => Self::Accent(name),
+                (None, None) => Self::ClientLogo(path.strip_prefix(logo::PATH)?),
             },
         })
     }
@@ -125,6 +129,7 @@ impl<'a> Place<'a> {
             | Self::Jwks
             | Self::CheckSessionIframe
             | Self::Asset(_)
+            | Self::Accent(_)
             | Self::ClientLogo(_)
             | Self::Healthz
             | Self::Readyz => "GET, HEAD, OPTIONS",
@@ -135,7 +140,7 @@ impl<'a> Place<'a> {
             Self::Userinfo | Self::Login | Self::Consent | Self::SelectAccount | Self::Logout | Self::Playground => {
                 "GET, HEAD, POST, OPTIONS"
             }
-            Self::Token | Self::Introspect | Self::Revoke | Self::PlaygroundRefresh => "POST, OPTIONS",
+            Self::Token | Self::Introspect | Self::Revoke | Self::PlaygroundRefresh | Self::Language => "POST, OPTIONS",
             // Any success lets a request through: OPTIONS has none here.
             Self::ForwardAuth => "GET, HEAD",
             Self::Administration => administration::METHODS,
@@ -159,7 +164,12 @@ impl<'a> Place<'a> {
     fn tells_browser_state(self) -> bool {
         let is_seen = !matches!(
             self,
-            Self::CheckSessionIframe | Self::Asset(_) | Self::ClientLogo(_) | Self::Healthz | Self::Readyz
+            Self::CheckSessionIframe
+                | Self::Asset(_)
+                | Self::Accent(_)
+                | Self::ClientLogo(_)
+                | Self::Healthz
+                | Self::Readyz
         );
         is_seen && self.channel() == Channel::Page
     }
@@ -271,7 +281,9 @@ async fn go(app: &App, place: Place<'_>, request: &mut Request) -> Result<Reply,
         Place::Playground => Box::pin(playground::show(app, request)).await,
         Place::PlaygroundCallback => Box::pin(playground::callback(app, request)).await,
         Place::PlaygroundRefresh => Box::pin(playground::refresh(app, request)).await,
+        Place::Language => Box::pin(language::choose(app, request)).await,
         Place::Asset(name) => asset(app, name, request),
+        Place::Accent(name) => accent(name, request),
         Place::ClientLogo(id) => Box::pin(logo::show(app, request, id)).await,
         Place::Healthz => Ok(health::alive()),
         Place::Readyz => Ok(health::ready(app).await),
@@ -287,12 +299,21 @@ fn home(app: &App, request: &Request) -> Result<Reply, Fault> {
         discovery: app.issuer.address(Endpoint::Discovery),
         playground: app.development.is_some(),
     };
-    app.page(&page, &app.pages.locale(None, request.accept_language()))
+    app.page(&page, &app.locale(None, request))
 }
 
 /// A style sheet, script or image of the pages.
 fn asset(app: &App, name: &str, request: &Request) -> Result<Reply, Fault> {
-    let asset = app.pages.asset(name).ok_or_else(Fault::missing)?;
+    let pages = app.pages.in_any_case(request.now());
+    file(pages.asset(name).ok_or_else(Fault::missing)?, request)
+}
+
+/// The style sheet for a colour.
+fn accent(name: &str, request: &Request) -> Result<Reply, Fault> {
+    file(&accent_sheet(name).ok_or_else(Fault::missing)?, request)
+}
+
+fn file(asset: &Asset, request: &Request) -> Result<Reply, Fault> {
     let etag = asset.etag();
     let query = request.query()?;
     let cache = HeaderValue::from_static(asset.cache_control(query.get("v")));

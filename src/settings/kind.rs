@@ -15,6 +15,7 @@ use super::shared_key::SharedKey;
 use super::source::Origin;
 use super::store_key::StoreKey;
 use super::written::{Written, quote};
+use crate::base::color::Color;
 use crate::base::network::Network;
 use crate::base::period;
 use crate::base::secret::Secret;
@@ -315,6 +316,25 @@ impl Kind for Label {
 
     fn render(&self, value: &String) -> Option<String> {
         Some(quote(value))
+    }
+}
+
+/// A colour.
+pub(super) struct Rgb;
+
+impl Kind for Rgb {
+    type Value = Color;
+
+    fn right(&self) -> String {
+        "a colour, such as \"#0b5c45\"".into()
+    }
+
+    fn parse(&self, written: &Written, _: &Surroundings<'_>) -> Result<Color, Refusal> {
+        written.text().and_then(Color::parse).ok_or(Refusal::Wrong)
+    }
+
+    fn render(&self, value: &Color) -> Option<String> {
+        Some(quote(&value.to_string()))
     }
 }
 

@@ -13,7 +13,7 @@ use super::event_kinds::EventPatterns;
 use super::formula::{Formula, OF_CLAIMS, OF_SUBJECT, OF_USER, Over, Steps};
 use super::kind::{
     BearerToken, Choice, DAY, FilePath, FilePaths, GIB, HOUR, IssuerUrl, KIB, Kind, Label, LanguageTag, Listeners, MIB,
-    MINUTE, Networks, Optional, Period, Prose, Refusal, SealingKey, SharedText, Size, Surroundings, Switch, Whole,
+    MINUTE, Networks, Optional, Period, Prose, Refusal, Rgb, SealingKey, SharedText, Size, Surroundings, Switch, Whole,
     is_language_tag,
 };
 use super::named::{Members, Named, record};
@@ -23,6 +23,7 @@ use super::shared_key::SharedKey;
 use super::source::{Given, Origins};
 use super::store_key::StoreKey;
 use super::written::Written;
+use crate::base::color::Color;
 use crate::base::network::Network;
 use crate::jose::webhook::WebhookSecret;
 use crate::model::event::EventKinds;
@@ -375,11 +376,18 @@ keys! {
     pages: Pages {
         /// The product's name on every page.
         title: String = "hallpass", Label;
+        /// The colour of the pages. Where it could not be read it is made darker, or lighter in the dark. Clients may have
+        /// one of their own (accent_color).
+        accent_color: Option<Color>, Optional(Rgb), like("#0b5c45");
+        /// The product's logo on every page, in place of ours: an image file of 1 MiB at most.
+        logo: Option<PathBuf>, Optional(FilePath), like("logo.svg");
     }
 
     /// The look of the pages.
     templates: Templates {
-        /// A directory whose files replace the templates of the same name.
+        /// A directory whose files replace the templates, catalogues and assets of the same name: hallpass templates export
+        /// writes them all, hallpass templates check looks at yours. hallpass dev shows changes at once, hallpass serve
+        /// takes them at SIGHUP.
         dir: Option<PathBuf>, Optional(FilePath), like("templates");
     }
 

@@ -55,11 +55,16 @@ fn commands(help: &str) -> Vec<&str> {
 
 #[test]
 fn golden_pages_look_as_they_did() {
-    let frame = Frame { base: "/idp".to_owned(), product: "hallpass".to_owned(), banner: None };
+    let frame = Frame { base: "/idp".to_owned(), product: "hallpass".to_owned(), ..Frame::default() };
     let pages = Pages::new(&frame, None).unwrap();
-    let locale = pages.locale(None, Some("en"));
-    let samples = pages.samples(&locale).unwrap().into_iter().map(|(name, html)| (name, without_versions(&html)));
+    let locale = pages.locale(None, None, Some("en"));
+    let samples = pages.samples(&locale).unwrap().into_iter().map(|page| (page.name, without_versions(&page.html)));
     check("page", "html", &samples.collect::<Vec<_>>());
+}
+
+#[test]
+fn golden_templates_are_described() {
+    check("", "md", &[("CONTEXT".to_owned(), hallpass::page::contexts().unwrap())]);
 }
 
 /// A page as it was before the versions of its assets were known, which change with every line of the style sheet.

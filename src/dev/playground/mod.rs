@@ -337,7 +337,7 @@ fn client_label(client: &Client) -> String {
 
 /// A page for a browser, which is made known if it is new. In English: it is a developer's tool.
 fn page_for<P: Page>(app: &App, browser: Browser, page: &P) -> Result<Reply, Fault> {
-    let reply = app.page(page, &app.pages.locale(Some("en"), None))?;
+    let reply = app.page(page, &app.english())?;
     Ok(match browser.introduction() {
         Some(cookie) => reply.cookie(cookie),
         None => reply,

@@ -50,7 +50,10 @@ fn csp3_no_page_needs_more_than_its_policy() {
                         let allowed = own || policy.contains(&format!("img-src 'self' {}", uri_origin(src)));
                         assert!(allowed, "{name}: {src} under {policy}");
                     }
-                    "link" => assert!(attribute(&tag, "href").unwrap().starts_with("/idp/asset/"), "{name}: {tag:?}"),
+                    "link" => {
+                        let href = attribute(&tag, "href").unwrap();
+                        assert!(href.starts_with("/idp/asset/") || href.starts_with("/idp/accent/"), "{name}: {tag:?}");
+                    }
                     "style" | "base" | "iframe" | "object" => panic!("{name}: {tag:?}"),
                     _ => {}
                 }
@@ -60,20 +63,13 @@ fn csp3_no_page_needs_more_than_its_policy() {
     fn uri_origin(text: &str) -> String {
         crate::base::uri::origin(text).unwrap()
     }
-    check::<LoginPage>();
-    check::<AuthorizePage>();
-    check::<SelectAccountPage>();
-    check::<EndSessionPromptPage>();
-    check::<EndSessionCompletedPage>();
-    check::<EndSessionFailedPage>();
-    check::<FormPostPage>();
-    check::<ErrorPage>();
-    check::<DeniedPage>();
-    check::<HomePage>();
-    check::<CheckSessionIframePage>();
-    check::<PlaygroundPage>();
-    check::<PlaygroundFragmentPage>();
-    check::<PlaygroundResultPage>();
+    struct EveryPage;
+    impl Visitor for EveryPage {
+        fn visit<P: Page>(&mut self) {
+            check::<P>();
+        }
+    }
+    visit_every_page(&mut EveryPage);
 }
 
 #[test]
@@ -118,7 +114,7 @@ fn contract_login_problems_are_announced() {
         assert!(page.contains("id=\"login-problem\" role=\"alert\">"), "{problem}");
         assert!(page.contains("aria-describedby=\"login-problem\""), "{problem}");
     }
-    assert!(html::<LoginPage>("throttled").contains("in 30 s."));
+    assert!(html::<LoginPage>("throttled").contains("in 30 seconds."));
     assert!(!html::<LoginPage>("logo").contains("login-problem"));
 }
 
@@ -129,7 +125,15 @@ fn contract_consent() {
     assert_eq!(actions(&page), ["/idp/consent", "/idp/consent"]);
     assert_eq!(
         controls(&page),
-        ["decision=switch", "pending=sealed-request", "decision=allow", "decision=deny", "pending=sealed-request"]
+        [
+            "decision=switch",
+            "pending=sealed-request",
+            "csrf=csrf-token",
+            "decision=allow",
+            "decision=deny",
+            "pending=sealed-request",
+            "csrf=csrf-token"
+        ]
     );
     assert!(page.contains("<title>Request for Permission"));
     assert!(page.contains("Ada Okonkwo") && page.contains("ada@meadow.example"), "who is signed in");
@@ -156,7 +160,7 @@ fn contract_consent_scope_titles_of_the_settings_win() {
     let pages = pages();
     let mut page = sample::<AuthorizePage>("logo");
     page.scopes = vec![Scope { title: Some("Profil bei uns".to_owned()), ..Scope::named("profile") }];
-    let html = pages.render(&page, &pages.locale(Some("de"), None)).unwrap();
+    let html = pages.render(&page, &pages.locale(Some("de"), None, None)).unwrap();
     assert!(html.contains("Profil bei uns") && !html.contains("Ihr Profil sehen"));
 }
 
@@ -255,7 +259,7 @@ fn contract_playground_result() {
 #[test]
 fn wcag_every_field_has_a_label_and_every_image_an_alternative() {
     let pages = pages();
-    for (name, html) in pages.samples(&english(&pages)).unwrap() {
+    for Rendered { name, html, .. } in pages.samples(&english(&pages)).unwrap() {
         let tags = tags(&html);
         for tag in &tags {
             let field = tag.0 == "input" && attribute(tag, "type") != Some("hidden");
@@ -318,4 +322,55 @@ fn wcag_contrast_is_enough_in_both_schemes() {
             assert!(ratio >= least, "{scheme}: {front} on {back} has {ratio:.2}, needs {least}");
         }
     }
+}
+
+#[test]
+fn contract_language_chooser() {
+    let page = whole::<LoginPage>("logo");
+    let chooser = page.split_once("<form class=\"languages\"").unwrap().1.split_once("</form>").unwrap().0;
+    assert!(chooser.starts_with(" method=\"post\" action=\"/idp/language\">"));
+    let hidden =
+        ["name=\"page\" value=\"login\"", "name=\"pending\" value=\"sealed-request\"", "<label for=\"language\">"];
+    for part in hidden {
+        assert!(chooser.contains(part), "{part}: {chooser}");
+    }
+    assert!(chooser.contains("<option value=\"en\" lang=\"en\" selected>English</option>"));
+    assert!(chooser.contains("<option value=\"pl\" lang=\"pl\">Polski</option>"));
+    assert!(whole::<HomePage>("plain").contains("name=\"page\" value=\"home\""));
+    assert!(!whole::<ErrorPage>("request").contains("/language"), "it can't be shown again");
+    assert!(!whole::<PlaygroundPage>("plain").contains("/language"), "it is in English");
+}
+
+#[test]
+fn an_accent_is_a_style_sheet_of_its_own() {
+    let page = html::<LoginPage>("accent");
+    let (ours, accent) =
+        (page.find("/idp/asset/hallpass.css").unwrap(), page.find("/idp/accent/ffb300.css?v=").unwrap());
+    assert!(ours < accent, "it comes later");
+    assert!(!html::<LoginPage>("logo").contains("/accent/"));
+    let frame = Frame { accent: Color::parse("#123456"), ..frame() };
+    let pages = Pages::new(&frame, None).unwrap();
+    let page = pages.render(&sample::<ErrorPage>("request"), &english(&pages)).unwrap();
+    assert!(page.contains("/idp/accent/123456.css"), "the deployment's own");
+    let page = pages.render(&sample::<LoginPage>("accent"), &english(&pages)).unwrap();
+    assert!(page.contains("/idp/accent/ffb300.css") && !page.contains("123456"), "the client's wins");
+}
+
+#[test]
+fn a_logo_of_the_deployment_stands_on_every_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let logo = |name: &str| Frame { logo: Some(directory.path().join(name)), ..frame() };
+    fs::write(directory.path().join("our.PNG"), "png").unwrap();
+    fs::write(directory.path().join("our.exe"), "exe").unwrap();
+    let pages = Pages::new(&logo("our.PNG"), None).unwrap();
+    let page = pages.render(&sample::<HomePage>("plain"), &english(&pages)).unwrap();
+    assert_eq!(page.matches("/idp/asset/logo.png?v=").count(), 2, "{page}");
+    assert!(!page.contains("mark.svg"));
+    assert!(
+        Pages::new(&logo("our.exe"), None)
+            .unwrap_err()
+            .to_string()
+            .ends_with("/our.exe: not an image: svg, png, jpg, webp, avif, gif or ico")
+    );
+    assert!(Pages::new(&logo("none.png"), None).is_err());
 }

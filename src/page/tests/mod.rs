@@ -1,18 +1,21 @@
 //! The pages as people and their programs meet them.
 
+mod check;
+mod context;
 mod contract;
+mod live;
 mod overrides;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::catalogue::Catalogue;
 use super::part::INJECTION;
 use super::*;
 
 fn frame() -> Frame {
-    Frame { base: "/idp".to_owned(), product: "Meadow Login".to_owned(), banner: None }
+    Frame { base: "/idp".to_owned(), product: "Meadow Login".to_owned(), ..Frame::default() }
 }
 
 fn pages() -> Pages {
@@ -20,7 +23,7 @@ fn pages() -> Pages {
 }
 
 fn english(pages: &Pages) -> Locale {
-    pages.locale(None, None)
+    pages.locale(None, None, None)
 }
 
 fn sample<P: Page>(wanted: &str) -> P {
@@ -28,8 +31,20 @@ fn sample<P: Page>(wanted: &str) -> P {
 }
 
 fn html<P: Page>(wanted: &str) -> String {
+    without_chooser(&whole::<P>(wanted))
+}
+
+fn whole<P: Page>(wanted: &str) -> String {
     let pages = pages();
     pages.render(&sample::<P>(wanted), &english(&pages)).unwrap()
+}
+
+/// A page but for the form in which another language can be chosen.
+fn without_chooser(html: &str) -> String {
+    match html.split_once("<form class=\"languages\"") {
+        Some((before, rest)) => before.to_owned() + rest.split_once("</form>").unwrap().1,
+        None => html.to_owned(),
+    }
 }
 
 /// Whether anybody sees a page of this name.
@@ -91,30 +106,13 @@ fn every_page_shows_every_sample_in_every_language() {
     assert!(pages.languages().count() >= 5);
     for locale in pages.languages.spoken() {
         let samples = pages.samples(locale).unwrap();
-        let names: BTreeSet<&String> = samples.iter().map(|(name, _)| name).collect();
+        let names: BTreeSet<&String> = samples.iter().map(|page| &page.name).collect();
         assert_eq!(names.len(), samples.len(), "two samples share a name");
-        for (name, html) in samples {
+        for Rendered { name, html, .. } in samples {
             assert!(html.starts_with("<!doctype html>\n<html lang="), "{name}: {html:.80}");
             assert!(html.contains(&format!("<html lang=\"{}\" dir=\"ltr\">", locale.tag())), "{name}");
             assert_eq!(html.matches("<h1").count(), usize::from(is_for_people(&name)), "{name}: one heading");
             ids(&html);
-        }
-    }
-}
-
-/// For looking at: `HALLPASS_PAGE_DUMP=/tmp/pages cargo test page::` writes every sample, with its assets beside it.
-#[test]
-fn samples_can_be_looked_at() {
-    let Some(directory) = std::env::var_os("HALLPASS_PAGE_DUMP").map(PathBuf::from) else { return };
-    let banner = std::env::var("HALLPASS_PAGE_BANNER").ok();
-    let pages = Pages::new(&Frame { base: ".".to_owned(), banner, ..frame() }, None).unwrap();
-    fs::create_dir_all(directory.join("asset")).unwrap();
-    for asset in pages.assets.values() {
-        fs::write(directory.join("asset").join(&asset.name), &asset.bytes).unwrap();
-    }
-    for locale in pages.languages.spoken() {
-        for (name, html) in pages.samples(locale).unwrap() {
-            fs::write(directory.join(format!("{name}.{}.html", locale.tag())), html).unwrap();
         }
     }
 }
@@ -140,9 +138,11 @@ fn the_program_holds_every_file_of_templates() {
 #[test]
 fn every_catalogue_has_exactly_the_sentences_of_english() {
     let parse = |tag: &str, text: &str| Catalogue::parse(tag, text, None).unwrap();
-    let files: Vec<(&str, &str)> =
-        BUILT_IN.iter().filter_map(|&(name, text)| Some((name.strip_prefix("locale/")?, text))).collect();
-    let english = files.iter().find(|(name, _)| *name == "en.toml").map(|(name, text)| parse(name, text)).unwrap();
+    let files: Vec<(&str, &str)> = BUILT_IN
+        .iter()
+        .filter_map(|&(name, text)| Some((name.strip_prefix("locale/")?.strip_suffix(".toml")?, text)))
+        .collect();
+    let english = files.iter().find(|(name, _)| *name == "en").map(|(name, text)| parse(name, text)).unwrap();
     for (name, text) in files {
         assert_eq!(parse(name, text).shape(), english.shape(), "{name}");
     }
@@ -155,14 +155,15 @@ fn every_sentence_is_said_somewhere() {
     let english = Catalogue::parse("en", english, None).unwrap();
     for (key, _) in english.shape() {
         // Some keys are put together: `"login." ~ problem.kind`.
-        let dynamic = ["login.", "error.", "scope."].iter().any(|prefix| {
+        let dynamic = ["login.", "error."].iter().any(|prefix| {
             key.starts_with(prefix)
                 && text.contains(&format!("(\"{prefix}\" ~ "))
                 && !text.contains(&format!("\"{key}\""))
         });
         assert!(
             dynamic
-                || key == "direction"
+                || ["direction", "name"].contains(&key)
+                || key.starts_with("scope.")
                 || text.contains(&format!("(\"{key}\""))
                 || text.contains(&format!("('{key}'")),
             "{key}"
@@ -173,7 +174,7 @@ fn every_sentence_is_said_somewhere() {
 #[test]
 fn nothing_that_others_wrote_leaves_its_place() {
     let pages = pages();
-    for (name, html) in pages.samples(&english(&pages)).unwrap() {
+    for Rendered { name, html, .. } in pages.samples(&english(&pages)).unwrap() {
         assert!(!html.contains(INJECTION) && !html.contains("<script>"), "{name}: {html}");
         assert!(!html.contains("49"), "{name}: an expression was evaluated");
         if name.ends_with("-hostile") {
@@ -201,7 +202,7 @@ fn a_page_comes_in_the_persons_language() {
         (None, Some("pl;q=0.8, tlh"), "Zaloguj się"),
         (Some("tlh"), None, "Sign in"),
     ] {
-        let html = pages.render(&page, &pages.locale(ui_locales, accept_language)).unwrap();
+        let html = pages.render(&page, &pages.locale(ui_locales, None, accept_language)).unwrap();
         assert!(html.contains(&format!("value=\"login\">{submit}</button>")), "{submit}");
     }
 }
@@ -210,7 +211,7 @@ fn a_page_comes_in_the_persons_language() {
 fn the_banner_stands_on_every_page_when_there_is_one() {
     let banner = Some("For development only".to_owned());
     let pages = Pages::new(&Frame { banner, base: String::new(), ..frame() }, None).unwrap();
-    for (name, html) in pages.samples(&english(&pages)).unwrap() {
+    for Rendered { name, html, .. } in pages.samples(&english(&pages)).unwrap() {
         assert_eq!(html.contains("For development only"), is_for_people(&name), "{name}");
         assert!(!html.contains("/idp/"), "{name}: the base is empty here");
     }
@@ -231,8 +232,8 @@ fn assets_are_addressed_by_their_version() {
 #[test]
 fn the_default_language_is_for_whoever_reads_none_of_ours() {
     let german = Pages::new(&frame(), None).unwrap().with_default_language("de").unwrap();
-    assert_eq!(german.locale(None, Some("xx")).tag(), "de");
-    assert_eq!(german.locale(None, Some("fr")).tag(), "fr");
+    assert_eq!(german.locale(None, None, Some("xx")).tag(), "de");
+    assert_eq!(german.locale(None, None, Some("fr")).tag(), "fr");
     let error = Pages::new(&frame(), None).unwrap().with_default_language("xx").unwrap_err().to_string();
     assert!(error.starts_with("i18n.default_locale: the pages don't come in \"xx\"; they come in "), "{error}");
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A directory with these files.
-fn overrides(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(super) fn overrides(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = directory.path().join(name);
@@ -38,7 +38,7 @@ fn overrides_replace_one_file_and_may_build_on_it() {
     assert!(html.contains("Ring 112.<img alt=\"\" src=\"/idp/asset/house.png?v="), "{html}");
     assert!(html.contains("<h1 id=\"login-title\">Come in</h1>") && html.contains(">Username<"));
     assert_eq!(pages.asset("mark.svg").unwrap().bytes.len(), 41);
-    let html = pages.render(&page, &pages.locale(Some("he"), None)).unwrap();
+    let html = pages.render(&page, &pages.locale(Some("he"), None, None)).unwrap();
     assert!(html.contains("<html lang=\"he\" dir=\"rtl\">") && html.contains("כניסה") && html.contains(">Username<"));
 }
 
@@ -57,7 +57,7 @@ fn overrides_that_do_not_work_are_refused_with_file_and_line() {
     case("home.html", "{% include \"part/gone.html\" %}", &["/home.html:1: ", "part/gone.html"]);
     case("home.html", "{% autoescape false %}{{ issuer }}{% endautoescape %}", &["/home.html:1: ", "escaping"]);
     case("logn.html", "", &["/logn.html: no page is called so", "login.html"]);
-    case("locale/de.toml", "[login]\ntitle = 1", &["/locale/de.toml: `login.title`: must be text"]);
+    case("locale/de.toml", "[login]\ntitle = 1", &["/locale/de.toml:2: `login.title`: must be text"]);
     case("locale/de.toml", "[login\n", &["/locale/de.toml:1: "]);
     case("locale/d_e.toml", "", &["/locale/d_e.toml: `d_e` is not a language tag"]);
     case("asset/run.exe", "", &["/asset/run.exe: not a kind of file"]);

@@ -52,6 +52,7 @@ pub enum Good {
     SelectAccount,
     Logout,
     LogoutOfClient,
+    Language,
     EndSession,
     EndSessionTransit,
     Code,
@@ -186,6 +187,7 @@ const CLIENT_MEMBERS: &[Parameter] = &[
     strict("tos_uri"),
     strict("logo_uri"),
     strict("logo"),
+    strict("accent_color"),
     strict("contacts"),
     strict("owner"),
     strict("metadata"),
@@ -258,14 +260,16 @@ pub const TABLE: &[Endpoint] = rows! {
     "Login" "POST" "/login" Page Form Good::Login,
         &[strict("pending"), strict("username"), strict("password"), free("decision"), free("persona")];
     "Consent" "GET" "/consent" Page Query Good::Consent, PENDING;
-    "Consent" "POST" "/consent" Page Form Good::Consent, &[strict("pending"), strict("decision")];
+    "Consent" "POST" "/consent" Page Form Good::Consent, &[strict("pending"), strict("csrf"), strict("decision")];
     "SelectAccount" "GET" "/select-account" Page Query Good::SelectAccount, PENDING;
     "SelectAccount" "POST" "/select-account" Page Form Good::SelectAccount, &[strict("pending"), free("decision")];
     "Logout" "GET" "/logout" Page Query Good::Nothing, &[free("unheard_of")];
     "Logout" "POST" "/logout" Page Form Good::Logout, &[strict("csrf"), free("decision")];
     "Logout" "GET" "/logout" Page Query Good::LogoutOfClient, PENDING;
     "Logout" "POST" "/logout" Page Form Good::LogoutOfClient, &[strict("csrf"), strict("pending"), free("decision")];
+    "Language" "POST" "/language" Page Form Good::Language, &[strict("language"), strict("page"), free("pending")];
     "Asset" "GET" "/asset/hallpass.css" Page Query Good::Nothing, &[free("v")];
+    "Accent" "GET" "/accent/0b5c45.css" Page Query Good::Nothing, &[free("v")];
     "ClientLogo" "GET" "/client-logo/web" Page Query Good::Nothing, &[free("v")];
     "Healthz" "GET" "/healthz" Page Query Good::Nothing, &[free("unheard_of")];
     "Readyz" "GET" "/readyz" Page Query Good::Nothing, &[free("unheard_of")];

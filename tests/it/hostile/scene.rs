@@ -172,6 +172,8 @@ impl Scene {
                 browser = self.ada.clone();
                 pairs.push(("pending", self.pending(&mut browser, "/consent", &[("prompt", "consent")]).await));
                 if endpoint.method == "POST" {
+                    let page = browser.get(&format!("/consent?pending={}", pairs[0].1)).await;
+                    pairs.push(("csrf", page.field("csrf")));
                     pairs.push(("decision", "allow".into()));
                 }
             }
@@ -189,6 +191,11 @@ impl Scene {
                 browser.log_in(&login, ADA, PASSWORD).await;
                 pairs.push(("csrf", browser.get("/logout").await.field("csrf")));
                 pairs.push(("decision", "logout".into()));
+            }
+            Good::Language => {
+                pairs.push(("pending", self.pending(&mut browser, "/login", &[]).await));
+                pairs.push(("language", "de".into()));
+                pairs.push(("page", "login".into()));
             }
             Good::LogoutOfClient => {
                 let login = browser.authorize(&request(&[])).await;
