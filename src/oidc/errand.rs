@@ -126,5 +126,5 @@ pub(super) fn deny(
         }
     };
     let page = DeniedPage { message, client: client.shown_name().to_owned(), address, fields };
-    app.page(&page, &app.pages.locale(asked.ui_locales.as_deref(), request.accept_language()))
+    app.page(&page, &app.locale(asked.ui_locales.as_deref(), request))
 }
