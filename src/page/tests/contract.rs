@@ -328,7 +328,7 @@ fn wcag_contrast_is_enough_in_both_schemes() {
 fn contract_language_chooser() {
     let page = whole::<LoginPage>("logo");
     let chooser = page.split_once("<form class=\"languages\"").unwrap().1.split_once("</form>").unwrap().0;
-    assert!(chooser.starts_with(" method=\"post\" action=\"/idp/language\">"));
+    assert!(chooser.starts_with(" aria-label=\"Language\" method=\"post\" action=\"/idp/language\">"));
     let hidden =
         ["name=\"page\" value=\"login\"", "name=\"pending\" value=\"sealed-request\"", "<label for=\"language\">"];
     for part in hidden {
