@@ -92,7 +92,7 @@ function words() {
 }
 
 // Every sentence has a key such as login.title; none of them is something that a page says.
-const KEYS = /\b(?:client|login|consent|scope|select|logout|forward|error|home|language)\.[a-z_]+\b/;
+const KEYS = /(?<!\/\/)\b(?:client|login|consent|scope|select|logout|forward|error|home|language)\.[a-z_]+\b/;
 
 async function inspect(page, darkroom, { name, language, file }) {
   await page.setViewportSize(WIDE);
