@@ -67,7 +67,7 @@ mod tests {
         let secret = parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let now = Timestamp::from_secs(1_614_265_330);
         let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", now, br#"{"test": 2432232314}"#);
-        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNLOLJ1OE=");
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert_ne!(secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", now, b"{}"), signature);
         assert!(!format!("{secret:?}").contains("MfKQ"));
     }

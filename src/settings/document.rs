@@ -78,10 +78,13 @@ fn describe(key: &Key, text: &mut String) {
     if key.default.is_none() {
         text.push_str("# Not set by default; for example:\n");
     }
-    let value = key.default.or(key.example).unwrap_or_default();
-    // The compiler breaks the text of a long list into lines.
-    let value = value.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let value = one_line(key.default.or(key.example).unwrap_or_default());
     text.push_str(&format!("#{} = {value}\n", key.parts().1));
+}
+
+/// A value as it stands in the table of keys. The compiler breaks the text of a long list into lines.
+pub(super) fn one_line(value: &str) -> String {
+    value.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// Doc comments begin with the space that follows the slashes.

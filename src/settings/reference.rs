@@ -1,6 +1,6 @@
 //! The reference of all settings, for people who read: the README has it.
 
-use super::document::capitalize;
+use super::document::{capitalize, one_line};
 use super::schema::Key;
 use super::table::{KEYS, SECTIONS};
 
@@ -30,7 +30,7 @@ pub fn reference() -> String {
 fn table(keys: &[&Key], text: &mut String) {
     text.push_str("| key | default | |\n| --- | --- | --- |\n");
     for key in keys {
-        let default = key.default.map_or_else(|| "not set".to_owned(), |default| format!("`{default}`"));
+        let default = key.default.map_or_else(|| "not set".to_owned(), |default| format!("`{}`", one_line(default)));
         text.push_str(&format!("| `{}` | {default} | {} |\n", key.parts().1, explanation(key)));
     }
 }

@@ -14,7 +14,7 @@ use crate::harness::{self, ADA, BOB, CLIENT, PASSWORD, Provider, SECRET, request
 /// What `claims preview` shows.
 async fn preview(provider: &Provider, user: &str, scope: &str) -> Value {
     let query = render([("user", user), ("client", CLIENT), ("scope", scope)]);
-    provider.administer(Method::Get, &format!("claims?{query}"), Value::Null).await
+    provider.list("claims", &query).await
 }
 
 #[tokio::test]

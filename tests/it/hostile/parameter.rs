@@ -221,9 +221,9 @@ async fn walk_row(scene: &mut Scene, row: &Endpoint) {
 fn assert_good(row: &Endpoint, verdict: &Verdict) {
     let is_good = match verdict {
         Verdict::Done(_) | Verdict::Client(None) | Verdict::Onward(_) => true,
-        // There is no logo, no such key, and no key in what is given.
+        // There is no logo, no such key, no key in what is given, and no such login.
         Verdict::Page(404) => row.place == "ClientLogo",
-        Verdict::Refused(400 | 404 | 403, _) => row.path.starts_with("keys"),
+        Verdict::Refused(400 | 404 | 403, _) => row.path.starts_with("keys") || row.path.starts_with("logins"),
         // A token in the header and no other parameter; none at all at the query.
         _ => false,
     };

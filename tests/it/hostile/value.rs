@@ -29,7 +29,7 @@ fn without_cookie(row: &Endpoint, cookie: &str) -> Option<Verdict> {
     let expired = Some(Verdict::Page(400));
     match (cookie, row.good) {
         ("browser", Good::Login | Good::Consent | Good::SelectAccount | Good::Logout | Good::LogoutOfClient) => expired,
-        ("browser", Good::Callback | Good::Ticket | Good::Language) => expired,
+        ("browser", Good::Callback | Good::Ticket | Good::Language | Good::Errand) => expired,
         ("browser", Good::Playground) if row.method == "POST" => expired,
         ("playground", Good::Callback) => expired,
         ("session", Good::Authorization) if row.method == "POST" => None,
