@@ -23,6 +23,7 @@ pub(super) struct Client {
 
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one of it, and it is run at once
 enum Command {
     List(List),
     Show(Show),

@@ -84,7 +84,7 @@ mod tests {
             "whsec_!",
             &of(23),
             &of(65),
-            &of(32)["whsec_".len()..],
+            of(32).trim_start_matches("whsec_"),
             "whsec_MfKQ9r8GKYqrTwj UPD8ILPZIo2LaLaSw",
         ] {
             assert!(parse(wrong).is_none(), "{wrong}");

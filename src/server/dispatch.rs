@@ -105,10 +105,16 @@ fn log(event: &Event) {
     );
 }
 
+/// What waits for a hook.
+struct Queue {
+    hook: Arc<dyn Hook>,
+    events: mpsc::Sender<Arc<Event>>,
+}
+
 /// A queue and a task for each hook.
 #[derive(Default)]
 struct Hooks {
-    queues: Vec<(Arc<dyn Hook>, mpsc::Sender<Arc<Event>>)>,
+    queues: Vec<Queue>,
     tasks: JoinSet<()>,
     /// Whether somebody was told that a hook is too slow.
     warned: bool,
@@ -120,22 +126,21 @@ impl Hooks {
         let mut before = std::mem::take(&mut self.queues);
         for hook in hooks {
             let is_it = |other: &Arc<dyn Hook>| std::ptr::addr_eq(Arc::as_ptr(hook), Arc::as_ptr(other));
-            let queue = match before.iter().position(|(other, _)| is_it(other)) {
-                Some(known) => before.swap_remove(known).1,
+            self.queues.push(match before.iter().position(|queue| is_it(&queue.hook)) {
+                Some(known) => before.swap_remove(known),
                 None => {
-                    let (queue, events) = mpsc::channel(WAITING_FOR_HOOK);
-                    self.tasks.spawn(tell(Arc::clone(hook), events));
-                    queue
+                    let (events, waiting) = mpsc::channel(WAITING_FOR_HOOK);
+                    self.tasks.spawn(tell(Arc::clone(hook), waiting));
+                    Queue { hook: Arc::clone(hook), events }
                 }
-            };
-            self.queues.push((Arc::clone(hook), queue));
+            });
         }
     }
 
     fn tell(&mut self, event: &Arc<Event>) {
         let mut full = false;
-        for (_, queue) in &self.queues {
-            full |= queue.try_send(Arc::clone(event)).is_err();
+        for queue in &self.queues {
+            full |= queue.events.try_send(Arc::clone(event)).is_err();
         }
         if full && !self.warned {
             tracing::warn!("a hook is too slow: it does not hear of all events");

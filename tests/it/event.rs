@@ -440,7 +440,7 @@ async fn the_provider_that_is_killed() {
         provider.logged_in(ADA).await;
     }
     std::fs::write(directory.join("done"), "").unwrap();
-    pending().await
+    pending::<()>().await;
 }
 
 #[tokio::test]

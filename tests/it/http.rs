@@ -141,7 +141,7 @@ async fn templates_of_the_deployment_take_the_place_of_ours() {
     let directory = tempfile::tempdir().unwrap();
     let login = "{% extends \"default/login.html\" %}{% block stub %}Ring 112.{% endblock %}";
     std::fs::write(directory.path().join("login.html"), login).unwrap();
-    std::fs::write(directory.path().join("error.html"), "<p id=\"error-page\">{{ code }}, so sorry.</p>").unwrap();
+    std::fs::write(directory.path().join("error.html"), "<p id=\"error-page\">{{ error }}, so sorry.</p>").unwrap();
     let provider = Provider::start_with(&[("templates.dir", directory.path().to_str().unwrap())]).await;
     let page = provider.browser().authorize(&request(&[])).await;
     assert!(page.body.contains("Ring 112.") && page.has_id("login-submit"), "{page:?}");

@@ -99,7 +99,8 @@ fn every_section_and_key_is_in_the_reference() {
     for key in KEYS.iter().filter(|key| !key.named) {
         let (section, name) = key.parts();
         let from = reference.find(&format!("**`[{section}]`**")).unwrap_or_default();
-        let row = reference[from..].lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
+        let row =
+            reference.get(from..).unwrap().lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
         assert_eq!(row.matches(" | ").count(), 2, "{row}");
         assert_eq!(row.contains("restart"), key.needs_restart(), "{row}");
         assert!(key.default.is_none_or(|default| row.contains(&format!("| `{}` |", one_line(default)))), "{row}");

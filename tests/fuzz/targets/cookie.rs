@@ -16,6 +16,7 @@ use hallpass::base::form::Form;
 use hallpass::jose::seal::ServerKey;
 use hallpass::model::client::Client;
 use hallpass::model::id::{Bearer, BearerKind, ClientId};
+use hallpass::model::scope::Scope;
 use hallpass::protocol::authorize::{AuthorizeRequest, Policy, prove_target};
 use hallpass::protocol::redirect::Beside;
 use hallpass_fuzz::{ISSUER, START, edited, provider};
@@ -47,7 +48,8 @@ static HERE: LazyLock<Here> = LazyLock::new(|| {
     let query = b"client_id=web&response_type=code&scope=openid&redirect_uri=https://app.example/callback&state=x";
     let form = Form::parse(query).expect("a form");
     let target = prove_target(&form, &client, &app.issuer, Beside::Nothing).expect("a target");
-    let request = AuthorizeRequest::parse(&form, &client, &target, Policy::default(), START).expect("a request");
+    let policy = Policy { plain_challenge: false, scopes: &Scope::empty() };
+    let request = AuthorizeRequest::parse(&form, &client, &target, policy, START).expect("a request");
     let pending = Pending::new(request);
     let (seven, eight) = (browser(&app, 7), browser(&app, 8));
     let sealed = places(&seven, &eight).map(|bound| pending.seal(&app, bound).expect("sealed"));

@@ -40,6 +40,7 @@ fn without_cookie(row: &Endpoint, cookie: &str) -> Option<Verdict> {
             if matches!(row.good, Good::SelectAccount) && row.method == "POST" { "/select-account" } else { "/login" }
                 .into(),
         )),
+        ("session", Good::Errand) => Some(Verdict::Onward("/login".into())),
         _ => None,
     }
 }
