@@ -39,7 +39,8 @@ pub(super) async fn claims(context: &Context<'_>, query: &Form) -> Result<Answer
     let hooks = context.hooks.with_first(Arc::clone(&noting) as _);
     let told = Told { client: &client, user: &user, scope: &granted, asked: None };
     let userinfo = told.at_userinfo(&hooks).await.map_err(Fault::into_error);
-    let id_token = told.in_id_token(&hooks, context.settings.id_token.include_claims).await;
+    let with_scope = client.include_claims.unwrap_or(context.settings.id_token.include_claims);
+    let id_token = told.in_id_token(&hooks, with_scope).await;
     let id_token = id_token.map_err(Fault::into_error);
     let mut errors: Vec<Value> = Vec::new();
     for note in noting.notes() {

@@ -4,7 +4,7 @@
 //! or writes. One that would take long or much is stopped: its text is short, its fuel pays for every step and every byte
 //! that it makes, and what fuel doesn't bound isn't there. A list is repeated without being made (`[1] * 1000000000`),
 //! and compared or written out before anybody has paid, so there is no `*`; filters whose result can be far larger than
-//! what goes in are missing, or are ours ([`filter`]).
+//! what goes in are missing, or are ours (`filter`).
 
 mod filter;
 #[cfg(test)]

@@ -48,6 +48,16 @@ async fn standard_claims_say_what_the_settings_make_of_them() {
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors.contains(&"command line: claims.updated_at: must be whole seconds since 1970"), "{errors:?}");
     assert!(errors.iter().any(|error| error.starts_with("command line: claims.middle_name: ")), "{errors:?}");
+    assert_eq!(preview["id_token"], json!({"sub": "id-of-ada"}));
+}
+
+#[tokio::test]
+async fn the_preview_of_an_id_token_goes_by_its_client() {
+    let provider = Provider::start_with(&[("claims.nickname", "user.username|upper")]).await;
+    provider.change_client(CLIENT, |client| client.include_claims = Some(true)).await;
+    let (_, told) = provider.verify(provider.tokens("openid profile").await.id()).await;
+    let preview = preview(&provider, ADA, "openid profile").await;
+    assert_eq!((&told["nickname"], &preview["id_token"]["nickname"]), (&json!("ADA"), &json!("ADA")));
 }
 
 #[tokio::test]

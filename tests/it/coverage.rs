@@ -197,7 +197,7 @@ fn coverage_of_the_faults_of_django_oidc_provider() {
 fn coverage_of_what_can_be_changed_of_django_oidc_provider() {
     let sections = check("extension.txt");
     let lines: Vec<usize> = sections.iter().map(|(_, lines)| lines.len()).collect();
-    assert_eq!(lines, [14, 9, 8, 2, 5]);
+    assert_eq!(lines, [15, 9, 8, 2, 5]);
     assert!(untested(&sections).is_empty());
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let table = readme.split_once("## Coming from django-oidc-provider").unwrap().1;
