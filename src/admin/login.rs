@@ -1,5 +1,7 @@
 //! Logins at an application of the operator's own (`login.external_url`): what it has to know, and what it says.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::member::Members;
@@ -10,6 +12,9 @@ use crate::base::clock::Timestamp;
 use crate::base::form;
 use crate::model::id::UserId;
 use crate::protocol::prompt::Prompt;
+
+/// For how long the browser may take to come back with what the application has said.
+const WAY_BACK: Duration = Duration::from_secs(120);
 
 /// How many methods a login may have, and how long their names may be.
 const MOST_METHODS: usize = 16;
@@ -74,8 +79,10 @@ pub(super) async fn answer(context: &Context<'_>, handle: &str, body: Value) -> 
         let user = user.filter(|user| user.enabled);
         let user = user.ok_or_else(|| Problem::invalid("user", "there is no such user who may log in".into()))?;
         let auth_time = check_auth_time(&errand, auth_time, context.clock.now())?;
-        Purpose::LoggedIn(LoggedIn { user: user.id.clone(), auth_time, amr: check_amr(amr)? })
+        let (id, generation) = (user.id.clone(), user.generation);
+        Purpose::LoggedIn(LoggedIn { user: id, auth_time, amr: check_amr(amr)?, generation })
     };
+    errand.until = errand.until.min(context.clock.now() + WAY_BACK);
     let fault = |_| Problem::malformed("this login is too large".into());
     let handle = errand.seal(&sealer(context.store), context.random).map_err(fault)?;
     let mut body = Map::new();
@@ -99,7 +106,7 @@ fn oldest_login(errand: &Errand, now: Timestamp) -> Option<Timestamp> {
     if asked.prompt.has(Prompt::LOGIN) {
         return Some(asked.created_at);
     }
-    let age = std::time::Duration::from_secs(asked.max_age?);
+    let age = Duration::from_secs(asked.max_age?);
     Some(asked.created_at.min(now - age))
 }
 

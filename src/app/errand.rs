@@ -75,6 +75,9 @@ pub struct LoggedIn {
     /// How (RFC 8176).
     #[n(2)]
     pub amr: Vec<String>,
+    /// The user's generation then: what ends all their sessions ends this, too.
+    #[n(3)]
+    pub generation: u32,
 }
 
 /// That a hook has sent a user elsewhere.

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use url::Url;
 
 use super::access::Access;
@@ -26,6 +28,9 @@ use crate::protocol::issuer::{Endpoint, Issuer, IssuerError};
 
 /// How long a provider may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How many may wait for it at a time; more wait for them first.
+const PLACES: usize = 64;
 
 /// For how long an answer is believed.
 const KEEP: Duration = Duration::from_secs(10);
@@ -48,6 +53,8 @@ struct Parts {
     /// `Authorization` of our own.
     credentials: HeaderValue,
     client: Client,
+    /// For those who wait for an answer: strangers' tokens make connections.
+    places: Semaphore,
     clock: Clock,
     known: Known,
 }
@@ -118,6 +125,7 @@ impl Introspection {
             endpoint,
             credentials: basic(client_id, client_secret),
             client: Client::new(options).map_err(IntrospectionError::Trust)?,
+            places: Semaphore::new(PLACES),
             clock: Clock::System,
             known: Known::new(KEEP),
             issuer,
@@ -156,7 +164,10 @@ impl Introspection {
         if token.expose().len() > LONGEST_TOKEN {
             return Err(invalid_token("it is longer than any token"));
         }
-        let Parts { issuer, endpoint, credentials, client, .. } = &*self.0;
+        let Parts { issuer, endpoint, credentials, client, places, .. } = &*self.0;
+        let Ok(Ok(_place)) = timeout(DEADLINE, places.acquire()).await else {
+            return Err(unavailable(format!("introspection at {issuer}: too many ask at once")));
+        };
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, credentials.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));

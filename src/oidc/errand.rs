@@ -91,12 +91,14 @@ pub async fn come_back(app: &App, request: &Request) -> Result<Reply, Fault> {
 }
 
 /// Whoever the login application has named is logged in.
-async fn start(app: &App, request: &Request, pending: Pending, login: LoggedIn) -> Result<Reply, Fault> {
-    let user = app.store.user(&login.user).await?.filter(|user| user.enabled);
+async fn start(app: &App, request: &Request, mut pending: Pending, login: LoggedIn) -> Result<Reply, Fault> {
+    let user = app.store.user(&login.user).await?.filter(|user| user.stands_by(login.generation));
     let user = user.ok_or_else(|| Fault::expired("the user has gone, or may not log in any more"))?;
     tracing::info!(address = %request.client_address(), user = %user.id, "login succeeded at the login application");
     let proof = Proof { auth_time: login.auth_time, amr: login.amr };
     let (session, cookies) = browser::start_session(app, request, user, proof).await?;
+    // However old the login is that the application speaks of: it was asked for this request.
+    pending.chosen = Some(session.session.id);
     Ok(authorize::resume(app, request, pending, Some(session)).await?.cookies(cookies))
 }
 

@@ -106,7 +106,11 @@ fn needed_step<'a>(facts: &Facts<'a>) -> Step<'a> {
     let fresh = login.auth_time >= facts.requested_at;
     if !facts.accepts_subject(login.subject) {
         // Section 3.1.2.1, `id_token_hint`: the other one had the opportunity, so asking again would have no end.
-        return if fresh { Step::Refuse(ErrorCode::LoginRequired) } else { log_in(LoginReason::SomebodyElse) };
+        return if fresh || login.chosen {
+            Step::Refuse(ErrorCode::LoginRequired)
+        } else {
+            log_in(LoginReason::SomebodyElse)
+        };
     }
     if facts.prompt.has(Prompt::LOGIN) && !fresh {
         return log_in(LoginReason::Prompt);

@@ -259,7 +259,9 @@ impl Delivery {
         let mut taken = Vec::new();
         let mut sent = Ok(());
         for event in &events {
-            sent = self.receiver.send(&event.id.to_string(), self.clock.now(), message(event)).await;
+            let id = event.id.to_string();
+            let sending = without_panic(self.receiver.send(&id, self.clock.now(), message(event)));
+            sent = sending.await.unwrap_or_else(|| Err("it panicked".to_owned()));
             if sent.is_err() {
                 break;
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass::base::form;
+use hallpass::model::user::User;
 use serde_json::{Value, json};
 
 use crate::harness::{ADA, Answer, BOB, Browser, CLIENT, PASSWORD, Provider, Response, exchange, request};
@@ -166,6 +167,33 @@ async fn oidc_core_3_1_2_1_a_login_has_to_be_new_where_the_client_says_so() {
         let back = answered(&provider, &away, json!({ "username": ADA, "auth_time": oldest })).await;
         assert!(browser.get(&back).await.has_id("consent-allow"), "{asked:?}");
     }
+}
+
+#[tokio::test]
+async fn a_login_that_waits_ends_with_all_sessions_of_its_user() {
+    let provider = provider().await;
+    let mut browser = provider.browser();
+    let away = handle(&browser.authorize(&request(&[])).await);
+    let back = answered(&provider, &away, json!({ "username": ADA })).await;
+    provider.change_user(ADA, User::end_all).await;
+    is_expired(&browser, &browser.clone().get(&back).await);
+    // Nor does it wait for long.
+    let back = answered(&provider, &away, json!({ "username": ADA })).await;
+    provider.pass(Duration::from_secs(120));
+    is_expired(&browser, &browser.clone().get(&back).await);
+}
+
+#[tokio::test]
+async fn oidc_core_3_1_2_1_somebody_else_than_was_asked_for_is_login_required_after_one_round() {
+    let provider = provider().await;
+    let mut browser = provider.browser();
+    let page = log_in(&provider, &mut browser, &[], json!({ "username": ADA })).await;
+    let code = browser.decide(&page, "allow").await.query("code").unwrap();
+    let hint = provider.redeem(&code).await.tokens().id().to_owned();
+    let mut browser = provider.browser();
+    let earlier = json!({ "username": BOB, "auth_time": provider.now() - 100 });
+    let answer = Answer::of(&log_in(&provider, &mut browser, &[("id_token_hint", &hint)], earlier).await);
+    assert_eq!(answer.error(), "login_required");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hallpass::admin::Method;
 use hallpass::model::client::GrantType;
 use hallpass::model::id::{ClientId, UserId};
+use hallpass::model::rules::Rules;
 use hallpass::model::scope::Scope;
 use serde_json::{Value, json};
 
@@ -78,6 +79,17 @@ async fn rfc6749_4_3_3_a_password_gives_tokens_for_its_user() {
     let info = provider.userinfo(&tokens.access_token).await.json();
     assert_eq!(info["name"], "Ada Lovelace");
     assert_eq!(info.get("email"), None);
+}
+
+#[tokio::test]
+async fn who_may_not_use_an_application_gets_nothing_for_their_password() {
+    let policy = ("policy.allow_if", "user.username == 'ada'");
+    let provider = Provider::start_with_passwords(&[ON, policy], "openid").await;
+    assert_eq!(provider.log_in_with(ADA, PASSWORD, &[]).await.status, 200);
+    assert_refused(&provider.log_in_with(BOB, PASSWORD, &[]).await, "invalid_grant");
+    let rules = Rules { claims: [].into(), allow_if: Some("'staff' in user.claims.groups".into()) };
+    provider.change_client(CLIENT, |client| client.rules = Some(rules)).await;
+    assert_refused(&provider.log_in_with(ADA, PASSWORD, &[]).await, "invalid_grant");
 }
 
 #[tokio::test]

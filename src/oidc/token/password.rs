@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use super::invalid_grant;
 use crate::app::App;
 use crate::app::fault::Fault;
+use crate::app::hook::{Arrival, Passage};
 use crate::app::issue::{self, Authentication, Authorization, Occasion, Offspring};
 use crate::app::login::{AMR, Refusal, log_in};
 use crate::app::request::Request;
@@ -48,6 +49,11 @@ pub(super) async fn issue(
             return Err(fault);
         }
     };
+    // Who may not use the application at the authorization endpoint may not here, and who has to do something first can't.
+    let arrival = Arrival { client, user: &user, scope: &scope, returned: false };
+    if app.hooks.admit(arrival, |_| false).await? != Passage::Open {
+        return Err(invalid_grant("the user may not use this application", "a policy or a hook says so"));
+    }
     let consent = app.store.consent(&user.id, &client.id).await?;
     let by = Authentication {
         user: &user,
