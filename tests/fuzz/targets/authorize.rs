@@ -152,7 +152,8 @@ fn granted(form: &Form, client: &Client, request: &AuthorizeRequest, policy: Pol
     let asked: Vec<&str> = form.get("scope").unwrap_or_default().split_ascii_whitespace().collect();
     for token in request.scope.iter() {
         assert!(is_token(token) && asked.contains(&token));
-        assert!(STANDARD.iter().any(|(name, _)| *name == token) || client.scope.contains(token));
+        let known = STANDARD.iter().any(|(name, _)| *name == token) || policy.scopes.contains(token);
+        assert!(known || client.scope.contains(token));
         assert!(token != OFFLINE_ACCESS || client.may_use(GrantType::RefreshToken));
     }
     assert_eq!(request.is_openid(), asked.contains(&"openid"));
@@ -206,7 +207,9 @@ fn refused(form: &Form, client: &Client, target: &Target, error: &OAuthError) {
     ];
     assert!(known.contains(&error.code()), "{error}");
     if error.code() == ErrorCode::UnauthorizedClient {
-        assert!(matches!(client.id.as_str(), "implicit" | "grantless"), "{form:?}");
+        let asked = form.get("response_type").and_then(ResponseType::parse);
+        let registered = asked.is_some_and(|asked| client.response_types.contains(&asked));
+        assert!(!registered || matches!(client.id.as_str(), "implicit" | "grantless"), "{form:?}");
     }
     let legal = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
     assert!(error.description().len() <= 300 && error.description().chars().all(legal), "{error}");
